@@ -1,0 +1,5 @@
+//! Placeholder front page.
+
+mod clock;
+
+pub use clock::{Adjustment, Applied, Clock, ClockError, ClockStatus, Now};
