@@ -66,6 +66,11 @@ impl Duration {
         self.0 as f64 / ONE_SECOND
     }
 
+    /// Whole seconds, rounded down: −0.5 s are −1.
+    pub const fn whole_seconds(self) -> i64 {
+        self.0 >> 32
+    }
+
     /// Without its sign.
     pub const fn abs(self) -> Self {
         Self(self.0.saturating_abs())
@@ -167,7 +172,11 @@ impl ShortDuration {
             return Self::ZERO;
         }
         let short = (bits >> 16) + (bits & 0xffff != 0) as i64;
-        if short > u32::MAX as i64 { Self::MAX } else { Self(short as u32) }
+        if short > u32::MAX as i64 {
+            Self::MAX
+        } else {
+            Self(short as u32)
+        }
     }
 
     /// The same span, signed.

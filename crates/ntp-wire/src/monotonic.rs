@@ -35,7 +35,10 @@ impl Monotonic {
 impl Add<Elapsed> for Monotonic {
     type Output = Self;
     fn add(self, elapsed: Elapsed) -> Self {
-        Self(self.0.saturating_add(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -54,6 +57,11 @@ impl Sub for Monotonic {
 
 impl fmt::Debug for Monotonic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Monotonic({}.{:09})", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
+        write!(
+            f,
+            "Monotonic({}.{:09})",
+            self.0 / 1_000_000_000,
+            self.0 % 1_000_000_000
+        )
     }
 }

@@ -99,7 +99,11 @@ impl Stratum {
 
     /// The stratum of who follows this one; never above 16.
     pub const fn next(self) -> Self {
-        if self.0 >= 15 { Self::UNSYNCHRONISED } else { Self(self.0 + 1) }
+        if self.0 >= 15 {
+            Self::UNSYNCHRONISED
+        } else {
+            Self(self.0 + 1)
+        }
     }
 }
 
@@ -255,7 +259,11 @@ impl Ppm {
 
     /// `rate` parts per million; what is no finite number becomes zero.
     pub const fn new(rate: f64) -> Self {
-        if rate.is_finite() { Self(rate) } else { Self::ZERO }
+        if rate.is_finite() {
+            Self(rate)
+        } else {
+            Self::ZERO
+        }
     }
 
     /// Parts per million.
@@ -281,15 +289,27 @@ mod tests {
 
     #[test]
     fn precision_is_the_next_power_of_two() {
-        assert_eq!(Precision::from_duration(Duration::from_seconds(1)).value(), 0);
-        assert_eq!(Precision::from_duration(Duration::from_nanos(40)).value(), -24);
-        assert_eq!(Precision::from_duration(Duration::from_bits(3)).value(), -30);
+        assert_eq!(
+            Precision::from_duration(Duration::from_seconds(1)).value(),
+            0
+        );
+        assert_eq!(
+            Precision::from_duration(Duration::from_nanos(40)).value(),
+            -24
+        );
+        assert_eq!(
+            Precision::from_duration(Duration::from_bits(3)).value(),
+            -30
+        );
         assert_eq!(Precision::from_duration(Duration::ZERO).value(), -32);
         for exponent in -31..=30 {
             let precision = Precision::new(exponent);
             assert_eq!(Precision::from_duration(precision.to_duration()), precision);
         }
-        assert_eq!(Precision::new(127).to_duration(), Precision::new(30).to_duration());
+        assert_eq!(
+            Precision::new(127).to_duration(),
+            Precision::new(30).to_duration()
+        );
     }
 
     #[test]

@@ -34,7 +34,9 @@ impl Timestamp {
         let fraction = ((nanoseconds as u64) << 32).div_ceil(1_000_000_000);
         let carry = fraction >> 32;
         Self {
-            seconds: seconds.saturating_add(UNIX_EPOCH_SECONDS).saturating_add(carry as i64),
+            seconds: seconds
+                .saturating_add(UNIX_EPOCH_SECONDS)
+                .saturating_add(carry as i64),
             fraction: fraction as u32,
         }
     }
@@ -71,10 +73,12 @@ impl Timestamp {
 impl Add<Duration> for Timestamp {
     type Output = Self;
     fn add(self, duration: Duration) -> Self {
-        let bits = duration.to_bits();
-        let (fraction, carry) = self.fraction.overflowing_add(bits as u32);
+        let (fraction, carry) = self.fraction.overflowing_add(duration.to_bits() as u32);
         Self {
-            seconds: self.seconds.saturating_add(bits >> 32).saturating_add(carry.into()),
+            seconds: self
+                .seconds
+                .saturating_add(duration.whole_seconds())
+                .saturating_add(carry.into()),
             fraction,
         }
     }
@@ -83,10 +87,12 @@ impl Add<Duration> for Timestamp {
 impl Sub<Duration> for Timestamp {
     type Output = Self;
     fn sub(self, duration: Duration) -> Self {
-        let bits = duration.to_bits();
-        let (fraction, borrow) = self.fraction.overflowing_sub(bits as u32);
+        let (fraction, borrow) = self.fraction.overflowing_sub(duration.to_bits() as u32);
         Self {
-            seconds: self.seconds.saturating_sub(bits >> 32).saturating_sub(borrow.into()),
+            seconds: self
+                .seconds
+                .saturating_sub(duration.whole_seconds())
+                .saturating_sub(borrow.into()),
             fraction,
         }
     }
@@ -170,7 +176,9 @@ impl WireTimestamp {
         let distance = self.0.wrapping_sub(pivot.to_wire().0) as i64;
         let fraction = pivot.fraction as u64 + (distance as u64 & 0xffff_ffff);
         Timestamp {
-            seconds: pivot.seconds.saturating_add((distance >> 32) + (fraction >> 32) as i64),
+            seconds: pivot
+                .seconds
+                .saturating_add((distance >> 32) + (fraction >> 32) as i64),
             fraction: fraction as u32,
         }
     }
