@@ -1,0 +1,134 @@
+//! The clocks a program can run on.
+
+mod kernel;
+mod precision;
+mod shared;
+mod spec;
+mod state;
+
+use std::{io, path::PathBuf, time::Duration as Elapsed};
+
+use ntp_discipline::{Adjustment, Applied, Clock, ClockError, Now};
+use ntp_wire::Precision;
+
+use self::{kernel::KernelClock, shared::SharedClock};
+use crate::stamp::{KernelReading, ReceiveStamp};
+
+pub use self::spec::{ClockSpec, ClockSpecError, VirtualSpec};
+
+/// The clock that a program reads and steers: the kernel's, a virtual one, or the kernel's without
+/// ever moving it.
+///
+/// All three count the same monotonic clock, `CLOCK_MONOTONIC`.
+#[derive(Debug)]
+pub struct SystemClock(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Kernel(KernelClock),
+    Virtual(SharedClock),
+    Null,
+}
+
+impl SystemClock {
+    /// The clock that `spec` asks for. This alone moves nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenClockError`] if the state file of a virtual clock cannot be read or written.
+    pub fn open(spec: &ClockSpec) -> Result<Self, OpenClockError> {
+        Ok(Self(match spec {
+            ClockSpec::Kernel => Kind::Kernel(KernelClock::new()),
+            ClockSpec::Virtual(spec) => Kind::Virtual(SharedClock::open(spec)?),
+            ClockSpec::None => Kind::Null,
+        }))
+    }
+
+    /// What the clock showed when a datagram with this stamp arrived; without a stamp, or with one
+    /// that cannot be right, what it shows now.
+    pub fn arrival(&self, stamp: Option<ReceiveStamp>) -> Now {
+        let reading = KernelReading::take();
+        let age = stamp.and_then(|stamp| reading.age_of(stamp));
+        self.before(&reading, age.unwrap_or_default())
+    }
+
+    /// Whether the program may adjust it, as far as that can be told without doing so.
+    ///
+    /// # Errors
+    ///
+    /// [`ClockError::NotPermitted`] without CAP_SYS_TIME for the kernel's clock. The clock that
+    /// never moves gives no error: it says [`Applied::Ignored`].
+    pub fn check_permission(&self) -> Result<(), ClockError> {
+        match &self.0 {
+            Kind::Kernel(_) => KernelClock::check_permission(),
+            Kind::Virtual(_) | Kind::Null => Ok(()),
+        }
+    }
+
+    /// How fine the clock can be read: the smallest step seen between two readings of it, as ntpd
+    /// measures it. Takes some microseconds.
+    pub fn precision(&self) -> Precision {
+        precision::measure(|| self.read().wall)
+    }
+
+    /// What the clock showed `age` before `reading`.
+    fn before(&self, reading: &KernelReading, age: Elapsed) -> Now {
+        let monotonic = reading.monotonic_before(age);
+        let wall = match &self.0 {
+            Kind::Virtual(clock) => clock.wall(monotonic),
+            Kind::Kernel(_) | Kind::Null => {
+                reading.real - ntp_wire::Duration::from_nanos(age.as_nanos() as i64)
+            }
+        };
+        Now { wall, monotonic }
+    }
+}
+
+impl Clock for SystemClock {
+    fn read(&self) -> Now {
+        self.before(&KernelReading::take(), Elapsed::ZERO)
+    }
+
+    /// A virtual clock with a state file answers [`ClockError::System`], and does not change, if
+    /// the file cannot be written.
+    fn adjust(&mut self, change: &Adjustment) -> Result<Applied, ClockError> {
+        match &mut self.0 {
+            Kind::Kernel(clock) => clock.adjust(change),
+            Kind::Virtual(clock) => clock.adjust(KernelReading::take().monotonic, change),
+            Kind::Null => Ok(Applied::Ignored),
+        }
+    }
+}
+
+/// Why a virtual clock could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenClockError {
+    /// The state file exists and cannot be read.
+    #[error("cannot read the virtual clock's state {}: {source}", path.display())]
+    Read {
+        /// The state file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The state file holds something else.
+    #[error("{} line {line} is no state of a virtual clock; remove the file to start anew", path.display())]
+    Malformed {
+        /// The state file.
+        path: PathBuf,
+        /// Counted from 1; 0 if a line is missing.
+        line: usize,
+    },
+    /// The state file cannot be written.
+    #[error("cannot write the virtual clock's state {}: {source}", path.display())]
+    Write {
+        /// The state file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+#[cfg(test)]
+mod tests;

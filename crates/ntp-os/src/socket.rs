@@ -1,0 +1,276 @@
+//! Datagrams with the time they came and the address they came to.
+
+mod batch;
+
+use std::{
+    io::{self, ErrorKind, IoSlice},
+    net::{IpAddr, SocketAddr},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+};
+
+use mio::{Interest, Registry, Token, event, unix::SourceFd};
+use nix::{
+    errno::Errno,
+    sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg, setsockopt, sockopt},
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+pub use self::batch::{Batch, Datagram};
+
+/// A UDP socket bound to one address: it does not block, notes when each datagram arrived and to
+/// which of the machine's addresses, and can answer from that address.
+///
+/// It is a source of events for mio, which tells of datagrams once: then
+/// [`receive`](Self::receive) until there are no more.
+///
+/// ```
+/// use ntp_os::{Batch, NtpSocket, SocketOptions};
+///
+/// let options = SocketOptions::default();
+/// let server = NtpSocket::bind("127.0.0.1:0".parse()?, &options)?;
+/// let client = NtpSocket::bind("127.0.0.1:0".parse()?, &options)?;
+/// client.send_to(b"hello", server.local_address(), None)?;
+///
+/// let mut batch = Batch::new();
+/// while server.receive(&mut batch)? == 0 {
+///     std::thread::yield_now(); // a program would wait with mio
+/// }
+/// let datagram = batch.iter().next().ok_or("none")?;
+/// assert_eq!(datagram.data, b"hello");
+/// assert_eq!(datagram.from, client.local_address());
+/// assert!(datagram.stamp.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct NtpSocket {
+    descriptor: OwnedFd,
+    local_address: SocketAddr,
+}
+
+/// How a socket is opened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SocketOptions {
+    /// Whether another socket may be bound to the same port, of the same or another address: a
+    /// wildcard beside the addresses it covers. [`NtpSocket::set_reuse_address`] ends it.
+    pub reuse_address: bool,
+    /// The differentiated services code point of what is sent, 0 to 63. 46 ("expedited
+    /// forwarding"), as ntpd's.
+    pub dscp: u8,
+    /// The octets of received datagrams that the kernel is asked to keep; it may allow less.
+    pub receive_buffer: usize,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            reuse_address: false,
+            dscp: 46,
+            receive_buffer: 512 << 10,
+        }
+    }
+}
+
+impl NtpSocket {
+    /// Opens a socket at `address`; port 0 takes any that is free. One at `[::]` has no IPv4.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] with the address.
+    pub fn bind(address: SocketAddr, options: &SocketOptions) -> Result<Self, BindError> {
+        Self::open(address, options).map_err(|source| BindError { address, source })
+    }
+
+    fn open(address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::DGRAM.nonblocking().cloexec(),
+            Some(Protocol::UDP),
+        )?;
+        let traffic_class = i32::from(options.dscp & 63) << 2;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+            // Marks are a courtesy of the network, and so are buffers: do without if need be.
+            let _ = setsockopt(&socket, sockopt::Ipv6TClass, &traffic_class);
+        } else {
+            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+            let _ = setsockopt(&socket, sockopt::Ipv4Tos, &traffic_class);
+        }
+        let _ = socket.set_recv_buffer_size(options.receive_buffer);
+        // Without stamps the program's own reading must do.
+        let _ = setsockopt(&socket, sockopt::ReceiveTimestampns, &true);
+        socket.set_reuse_address(options.reuse_address)?;
+        socket.bind(&address.into())?;
+        let local_address = socket
+            .local_addr()?
+            .as_socket()
+            .ok_or(ErrorKind::AddrNotAvailable)?;
+        Ok(Self {
+            descriptor: socket.into(),
+            local_address,
+        })
+    }
+
+    /// The address that it is bound to, with the port that it got.
+    pub const fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Whether other sockets may be bound to the port from now on.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn set_reuse_address(&self, reuse: bool) -> io::Result<()> {
+        Ok(setsockopt(&self.descriptor, sockopt::ReuseAddr, &reuse)?)
+    }
+
+    /// Fills `batch`, whose former contents are gone, with what has arrived, and says how many
+    /// datagrams that is; 0 if there are none for now. Those longer than [`Batch::LONGEST`] are
+    /// left out and counted by [`Batch::too_long`].
+    ///
+    /// # Errors
+    ///
+    /// What the system says. Errors that only tell of a datagram once sent are passed over.
+    pub fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
+        /// There are no more errors than there were datagrams sent, so this is plenty.
+        const ATTEMPTS: usize = 16;
+        for _ in 0..ATTEMPTS {
+            match batch.fill(&self.descriptor, self.local_address) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+                Err(error) if is_passing(&error) => {}
+                // All that was there was too long: there may be more behind it.
+                Ok(0) if batch.too_long() > 0 => {}
+                result => return result,
+            }
+        }
+        Ok(0)
+    }
+
+    /// Sends `data` to `to`, from the address `from` of this machine if one is given: that of a
+    /// socket bound to all addresses must be the one that was asked.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; [`ErrorKind::WouldBlock`] if its buffer is full. None of them tells
+    /// that the socket is of no more use.
+    pub fn send_to(&self, data: &[u8], to: SocketAddr, from: Option<IpAddr>) -> io::Result<()> {
+        /// Once for an interruption, once for the refusal of an earlier datagram.
+        const ATTEMPTS: usize = 3;
+        let mut result = Ok(());
+        for _ in 0..ATTEMPTS {
+            result = self.send_once(data, to, from);
+            match &result {
+                Err(error) if is_passing(error) => {}
+                _ => break,
+            }
+        }
+        result
+    }
+
+    fn send_once(&self, data: &[u8], to: SocketAddr, from: Option<IpAddr>) -> io::Result<()> {
+        let address = SockaddrStorage::from(to);
+        let data = [IoSlice::new(data)];
+        let (information_v4, information_v6);
+        let source = match from {
+            Some(from) if from.is_unspecified() => None,
+            Some(IpAddr::V4(from)) => {
+                information_v4 = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: libc::in_addr {
+                        s_addr: u32::from_ne_bytes(from.octets()),
+                    },
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                Some(ControlMessage::Ipv4PacketInfo(&information_v4))
+            }
+            Some(IpAddr::V6(from)) => {
+                information_v6 = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr {
+                        s6_addr: from.octets(),
+                    },
+                    ipi6_ifindex: 0,
+                };
+                Some(ControlMessage::Ipv6PacketInfo(&information_v6))
+            }
+            None => None,
+        };
+        sendmsg(
+            self.descriptor.as_raw_fd(),
+            &data,
+            source.as_slice(),
+            MsgFlags::MSG_NOSIGNAL,
+            Some(&address),
+        )?;
+        Ok(())
+    }
+}
+
+/// Whether an error says nothing of the call that got it: what an ICMP message told of a datagram
+/// sent before, or an interruption.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(
+            Errno::EINTR
+                | Errno::ECONNREFUSED
+                | Errno::EMSGSIZE
+                | Errno::EHOSTDOWN
+                | Errno::EHOSTUNREACH
+                | Errno::ENETDOWN
+                | Errno::ENETUNREACH
+                | Errno::ENOPROTOOPT
+                | Errno::EPROTO
+        )
+    )
+}
+
+impl AsFd for NtpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+impl AsRawFd for NtpSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
+    }
+}
+
+impl event::Source for NtpSocket {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        SourceFd(&self.as_raw_fd()).register(registry, token, interests)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        SourceFd(&self.as_raw_fd()).reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        SourceFd(&self.as_raw_fd()).deregister(registry)
+    }
+}
+
+/// Why a socket could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot bind to UDP {address}: {source}")]
+pub struct BindError {
+    /// Where it should have been.
+    pub address: SocketAddr,
+    /// What the system said; [`ErrorKind::AddrInUse`] if another program has the port,
+    /// [`ErrorKind::PermissionDenied`] if the port is under 1024 and not allowed.
+    pub source: io::Error,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, UdpSocket},
+    thread,
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Poll};
+
+use super::*;
+use crate::stamp::real;
+
+fn bind(address: &str) -> NtpSocket {
+    NtpSocket::bind(address.parse().unwrap(), &SocketOptions::default()).unwrap()
+}
+
+/// Receives until `count` datagrams have come, into fresh batches.
+fn receive(socket: &NtpSocket, count: usize) -> Vec<Batch> {
+    let start = Instant::now();
+    let mut batches = Vec::new();
+    let mut received = 0;
+    while received < count {
+        assert!(start.elapsed() < Duration::from_secs(5), "got {received}");
+        let mut batch = Batch::new();
+        received += socket.receive(&mut batch).unwrap();
+        batches.push(batch);
+        thread::sleep(Duration::from_micros(200));
+    }
+    assert_eq!(received, count);
+    batches
+}
+
+fn port(socket: &NtpSocket) -> u16 {
+    socket.local_address().port()
+}
+
+#[test]
+fn stamps_lie_between_sending_and_receiving() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let (server, client) = (bind(address), bind(address));
+        let before = real();
+        client
+            .send_to(b"time?", server.local_address(), None)
+            .unwrap();
+        thread::sleep(Duration::from_millis(20));
+        let batches = receive(&server, 1);
+        let after = real();
+        let datagram = batches.iter().flat_map(Batch::iter).next().unwrap();
+        let stamp = datagram.stamp.unwrap().kernel_time();
+        assert!(before <= stamp && stamp <= after);
+        // It is the time of arrival, not that of the call that fetched it.
+        assert!(after - stamp >= ntp_wire::Duration::from_millis(15));
+        assert_eq!(datagram.from, client.local_address());
+        assert_eq!(datagram.to, server.local_address().ip());
+        assert_eq!(datagram.data, b"time?");
+    }
+}
+
+#[test]
+fn a_wildcard_tells_the_address_that_was_asked_and_answers_from_it() {
+    let server = bind("0.0.0.0:0");
+    let client = bind("127.0.0.9:0");
+    let asked = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port(&server)));
+    client.send_to(b"?", asked, None).unwrap();
+    let batches = receive(&server, 1);
+    let question = batches.iter().flat_map(Batch::iter).next().unwrap();
+    assert_eq!(question.to, asked.ip());
+    server
+        .send_to(b"!", question.from, Some(question.to))
+        .unwrap();
+    let batches = receive(&client, 1);
+    let answer = batches.iter().flat_map(Batch::iter).next().unwrap();
+    assert_eq!(answer.from, asked);
+
+    let server = bind("[::]:0");
+    let client = bind("[::1]:0");
+    let asked = SocketAddr::from((Ipv6Addr::LOCALHOST, port(&server)));
+    client.send_to(b"?", asked, None).unwrap();
+    let batches = receive(&server, 1);
+    let question = batches.iter().flat_map(Batch::iter).next().unwrap();
+    assert_eq!(question.to, asked.ip());
+    server
+        .send_to(b"!", question.from, Some(question.to))
+        .unwrap();
+    let batches = receive(&client, 1);
+    let answer = batches.iter().flat_map(Batch::iter).next().unwrap();
+    assert_eq!(answer.from, asked);
+}
+
+#[test]
+fn many_come_in_their_order() {
+    let (server, client) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
+    let count = Batch::SIZE * 2 + 5;
+    for number in 0..count {
+        let data = vec![number as u8; number * 10];
+        client.send_to(&data, server.local_address(), None).unwrap();
+    }
+    let batches = receive(&server, count);
+    assert_eq!(
+        batches.first().map(|batch| batch.iter().count()),
+        Some(Batch::SIZE)
+    );
+    for (number, datagram) in batches.iter().flat_map(Batch::iter).enumerate() {
+        assert_eq!(datagram.data, vec![number as u8; number * 10]);
+    }
+}
+
+#[test]
+fn a_batch_forgets_what_it_held() {
+    let (server, client) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
+    client
+        .send_to(b"once", server.local_address(), None)
+        .unwrap();
+    let mut batch = receive(&server, 1).pop().unwrap();
+    assert_eq!(batch.iter().count(), 1);
+    assert_eq!(server.receive(&mut batch).unwrap(), 0);
+    assert_eq!(batch.iter().count(), 0);
+}
+
+#[test]
+fn what_is_too_long_is_left_out() {
+    let (server, client) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
+    for data in [&[1; Batch::LONGEST][..], &[2; Batch::LONGEST + 1], &[3]] {
+        client.send_to(data, server.local_address(), None).unwrap();
+    }
+    let batches = receive(&server, 2);
+    let lengths: Vec<_> = batches
+        .iter()
+        .flat_map(Batch::iter)
+        .map(|datagram| (datagram.data[0], datagram.data.len()))
+        .collect();
+    assert_eq!(lengths, [(1, Batch::LONGEST), (3, 1)]);
+    assert_eq!(batches.iter().map(Batch::too_long).sum::<usize>(), 1);
+}
+
+#[test]
+fn a_closed_port_does_no_harm() {
+    let client = bind("127.0.0.1:0");
+    let gone = bind("127.0.0.1:0").local_address();
+    let mut batch = Batch::new();
+    for _ in 0..20 {
+        client.send_to(b"?", gone, None).unwrap();
+        assert_eq!(client.receive(&mut batch).unwrap(), 0);
+    }
+    // More than IP can carry.
+    assert!(client.send_to(&[0; 70_000], gone, None).is_err());
+    let server = bind("127.0.0.1:0");
+    client.send_to(b"?", server.local_address(), None).unwrap();
+    receive(&server, 1);
+}
+
+#[test]
+fn a_port_is_ones_own_unless_shared() {
+    let shared = SocketOptions {
+        reuse_address: true,
+        ..SocketOptions::default()
+    };
+    let first = NtpSocket::bind("0.0.0.0:0".parse().unwrap(), &shared).unwrap();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port(&first)));
+    let second = NtpSocket::bind(address, &shared).unwrap();
+    // What is for the one address goes to its socket, not to the wildcard's.
+    let client = bind("127.0.0.1:0");
+    client.send_to(b"?", address, None).unwrap();
+    receive(&second, 1);
+    assert_eq!(first.receive(&mut Batch::new()).unwrap(), 0);
+
+    first.set_reuse_address(false).unwrap();
+    second.set_reuse_address(false).unwrap();
+    let error = NtpSocket::bind(address, &shared).unwrap_err();
+    assert_eq!(error.source.kind(), ErrorKind::AddrInUse);
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("cannot bind to UDP {address}: "))
+    );
+    // IPv6 has its ports for itself.
+    NtpSocket::bind(
+        (Ipv6Addr::UNSPECIFIED, port(&first)).into(),
+        &SocketOptions::default(),
+    )
+    .unwrap();
+}
+
+#[test]
+fn mio_tells_of_datagrams() {
+    let mut server = bind("127.0.0.1:0");
+    let mut poll = Poll::new().unwrap();
+    poll.registry()
+        .register(&mut server, Token(3), Interest::READABLE)
+        .unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.send_to(b"?", server.local_address()).unwrap();
+    let mut events = Events::with_capacity(4);
+    poll.poll(&mut events, Some(Duration::from_secs(5)))
+        .unwrap();
+    assert!(events.iter().any(|event| event.token() == Token(3)));
+    receive(&server, 1);
+    poll.registry().deregister(&mut server).unwrap();
+}
