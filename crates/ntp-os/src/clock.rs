@@ -9,7 +9,7 @@ mod state;
 use std::{io, path::PathBuf, time::Duration as Elapsed};
 
 use ntp_discipline::{Adjustment, Applied, Clock, ClockError, Now};
-use ntp_wire::Precision;
+use ntp_wire::{Duration, Precision};
 
 use self::{kernel::KernelClock, shared::SharedClock};
 use crate::stamp::{KernelReading, ReceiveStamp};
@@ -75,10 +75,8 @@ impl SystemClock {
     fn before(&self, reading: &KernelReading, age: Elapsed) -> Now {
         let monotonic = reading.monotonic_before(age);
         let wall = match &self.0 {
-            Kind::Virtual(clock) => clock.wall(monotonic),
-            Kind::Kernel(_) | Kind::Null => {
-                reading.real - ntp_wire::Duration::from_nanos(age.as_nanos() as i64)
-            }
+            Kind::Virtual(clock) => clock.wall_before(reading.monotonic, age),
+            Kind::Kernel(_) | Kind::Null => reading.real - to_duration(age),
         };
         Now { wall, monotonic }
     }
@@ -98,6 +96,10 @@ impl Clock for SystemClock {
             Kind::Null => Ok(Applied::Ignored),
         }
     }
+}
+
+fn to_duration(elapsed: Elapsed) -> Duration {
+    Duration::from_nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Why a virtual clock could not be opened.

@@ -21,6 +21,12 @@ impl ReceiveStamp {
         Self(Timestamp::from_unix(seconds, nanoseconds))
     }
 
+    /// That of a datagram that would arrive now.
+    #[cfg(test)]
+    pub(crate) fn of_now() -> Self {
+        Self(real())
+    }
+
     /// The time by the kernel's clock.
     pub const fn kernel_time(self) -> Timestamp {
         self.0

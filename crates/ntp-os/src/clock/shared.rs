@@ -1,11 +1,11 @@
 //! A virtual clock, and the file by which it goes from one process to the next.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration as Elapsed};
 
 use ntp_discipline::{Adjustment, Applied, ClockError, VirtualClock};
-use ntp_wire::{Monotonic, Timestamp};
+use ntp_wire::{Duration, Monotonic, Timestamp};
 
-use super::{OpenClockError, VirtualSpec, state::ClockState};
+use super::{OpenClockError, VirtualSpec, state::ClockState, to_duration};
 use crate::stamp::KernelReading;
 
 /// A virtual clock of the process, or of several processes one after the other.
@@ -51,8 +51,12 @@ impl SharedClock {
         })
     }
 
-    pub(super) fn wall(&self, at: Monotonic) -> Timestamp {
-        self.clock.wall(at)
+    /// What the clock shows at `at`, less what it went on in the `age` before. Its rate may have
+    /// changed meanwhile: of no account where the age is that of a datagram.
+    pub(super) fn wall_before(&self, at: Monotonic, age: Elapsed) -> Timestamp {
+        let gain = self.clock.frequency_error().value() + self.clock.rate().value();
+        let gained = Duration::from_seconds_f64(age.as_secs_f64() * gain * 1e-6);
+        self.clock.wall(at) - to_duration(age) - gained
     }
 
     pub(super) fn adjust(
