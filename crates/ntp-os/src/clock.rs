@@ -65,6 +65,22 @@ impl SystemClock {
         }
     }
 
+    /// Lets the clock run faster or slower until it has gained `by`, and then as before; the
+    /// program need not wait for it, nor live that long. Meanwhile a step or a rate ends it.
+    ///
+    /// What is applied is the rate meanwhile, or [`Applied::Ignored`].
+    ///
+    /// # Errors
+    ///
+    /// [`ClockError`] as in [`Clock::adjust`].
+    pub fn slew(&mut self, by: Duration) -> Result<Applied, ClockError> {
+        match &mut self.0 {
+            Kind::Kernel(_) => KernelClock::slew(by),
+            Kind::Virtual(clock) => clock.slew(KernelReading::take().monotonic, by),
+            Kind::Null => Ok(Applied::Ignored),
+        }
+    }
+
     /// How fine the clock can be read: the smallest step seen between two readings of it, as ntpd
     /// measures it. Takes some microseconds.
     pub fn precision(&self) -> Precision {

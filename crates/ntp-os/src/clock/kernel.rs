@@ -44,6 +44,18 @@ impl KernelClock {
             Adjustment::Status(status) => set_status(status).map(|()| Applied::Status),
         }
     }
+
+    /// As `adjtime` does: the kernel remembers what is left.
+    pub(super) fn slew(by: Duration) -> Result<Applied, ClockError> {
+        /// The kernel slews by half a microsecond each millisecond.
+        const RATE: f64 = 500.0;
+        let mut timex = blank();
+        timex.modes = libc::ADJ_OFFSET_SINGLESHOT;
+        timex.offset = by.to_nanos() / 1000;
+        adjtimex(&mut timex)?;
+        let rate = if by.is_negative() { -RATE } else { RATE };
+        Ok(Applied::Rate(Ppm::new(rate)))
+    }
 }
 
 /// Stops the kernel's own loop and forgets what is left to slew of `adjtime` and of that loop;
@@ -249,6 +261,8 @@ mod tests {
                 Err(ClockError::NotPermitted)
             );
             assert_eq!(set_by(Duration::ZERO), Err(ClockError::NotPermitted));
+            let slewed = KernelClock::slew(Duration::ZERO);
+            assert_eq!(slewed, Err(ClockError::NotPermitted));
         })
         .join()
         .unwrap();

@@ -7,11 +7,13 @@
 //! wall 3989390400 1234567890
 //! frequency 50
 //! rate -12.5
+//! slew 86500123456789 0
 //! ```
 //!
 //! `monotonic` is in nanoseconds, `wall` what the clock shows then, in seconds since 1900 and
-//! units of 2⁻³² s. The monotonic clock is the same in all processes of one boot, so that is what
-//! the boot's identifier is for.
+//! units of 2⁻³² s. `slew`, which may be missing, says when a single slew will be done and what the
+//! rate will be then. The monotonic clock is the same in all processes of one boot, so that is
+//! what the boot's identifier is for.
 
 use std::{
     fs,
@@ -22,7 +24,10 @@ use std::{
 use ntp_discipline::{Adjustment, VirtualClock};
 use ntp_wire::{Monotonic, Ppm, Timestamp};
 
-use super::OpenClockError;
+use super::{
+    OpenClockError,
+    shared::{Line, Slew},
+};
 use crate::file::{Durability, read_file, replace};
 
 const FIRST_LINE: &str = "virtual clock 1";
@@ -36,24 +41,30 @@ pub(super) struct ClockState {
     wall: Timestamp,
     frequency: Ppm,
     rate: Ppm,
+    slew: Option<Slew>,
 }
 
 impl ClockState {
-    /// The state of `clock` at `at`.
-    pub(super) fn of(clock: &VirtualClock, at: Monotonic) -> Self {
+    /// The state of a clock at `at`.
+    pub(super) fn of(line: &Line, at: Monotonic) -> Self {
+        let clock = line.at(at);
         Self {
             monotonic: at,
             wall: clock.wall(at),
             frequency: clock.frequency_error(),
             rate: clock.rate(),
+            slew: line.slew.filter(|slew| slew.until > at),
         }
     }
 
     /// The clock that goes on from here.
-    pub(super) fn to_clock(self) -> VirtualClock {
+    pub(super) fn to_line(self) -> Line {
         let mut clock = VirtualClock::new(self.wall, self.monotonic, self.frequency);
         clock.adjust(self.monotonic, &Adjustment::Rate(self.rate));
-        clock
+        Line {
+            clock,
+            slew: self.slew,
+        }
     }
 
     /// The state in the file `path`; `None` if there is no such file, or one of another boot.
@@ -84,14 +95,18 @@ impl ClockState {
     }
 
     fn to_text(self, boot: &str) -> String {
-        format!(
+        let mut text = format!(
             "{FIRST_LINE}\nboot {boot}\nmonotonic {}\nwall {} {}\nfrequency {}\nrate {}\n",
             self.monotonic.as_nanos(),
             self.wall.seconds(),
             self.wall.fraction(),
             self.frequency.value(),
             self.rate.value(),
-        )
+        );
+        if let Some(slew) = self.slew {
+            text += &format!("slew {} {}\n", slew.until.as_nanos(), slew.rate.value());
+        }
+        text
     }
 
     /// The boot and the state, or the number of the line that is wrong.
@@ -116,11 +131,23 @@ impl ClockState {
         let frequency = frequency.parse().map_err(|_| line)?;
         let (rate, line) = value("rate")?;
         let rate = rate.parse().map_err(|_| line)?;
+        let slew = match value("slew") {
+            Ok((slew, line)) => {
+                let (until, rate) = slew.split_once(' ').ok_or(line)?;
+                Some(Slew {
+                    until: Monotonic::from_nanos(until.parse().map_err(|_| line)?),
+                    rate: Ppm::new(rate.parse().map_err(|_| line)?),
+                })
+            }
+            Err(0) => None,
+            Err(line) => return Err(line),
+        };
         let state = Self {
             monotonic: Monotonic::from_nanos(monotonic),
             wall,
             frequency: Ppm::new(frequency),
             rate: Ppm::new(rate),
+            slew,
         };
         Ok((boot, state))
     }
@@ -147,12 +174,17 @@ mod tests {
             fraction: u32,
             frequency in -1e5..1e5,
             rate in -500.0..500.0,
+            slew in proptest::option::of((any::<u64>(), -500.0..500.0)),
         ) {
             let state = ClockState {
                 monotonic: Monotonic::from_nanos(nanoseconds),
                 wall: Timestamp::from_parts(seconds, fraction),
                 frequency: Ppm::new(frequency),
                 rate: Ppm::new(rate),
+                slew: slew.map(|(until, rate)| Slew {
+                    until: Monotonic::from_nanos(until),
+                    rate: Ppm::new(rate),
+                }),
             };
             let text = state.to_text("some-boot");
             prop_assert_eq!(ClockState::parse(&text), Ok(("some-boot", state)));
@@ -175,6 +207,7 @@ mod tests {
             ("2 3", "2", 4),
             ("frequency 4", "frequency x", 5),
             ("rate 5\n", "", 0),
+            ("rate 5\n", "rate 5\nslew 6\n", 7),
         ] {
             assert_eq!(
                 ClockState::parse(&good.replace(from, to)),

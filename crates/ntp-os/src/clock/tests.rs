@@ -127,6 +127,20 @@ fn a_clock_with_a_state_goes_from_process_to_process() {
 }
 
 #[test]
+fn a_slew_goes_on_in_the_next_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = format!("virtual:state={}", directory.path().join("clock").display());
+    let slewed = open(&spec).slew(Duration::from_seconds(1));
+    assert_eq!(slewed, Ok(Applied::Rate(Ppm::new(500.0))));
+    let later = open(&spec);
+    let (before, started) = (ahead(&later), std::time::Instant::now());
+    std::thread::sleep(Elapsed::from_millis(200));
+    let gained = (ahead(&later) - before).to_seconds_f64();
+    let expected = started.elapsed().as_secs_f64() * 500e-6;
+    assert!((gained / expected - 1.0).abs() < 0.3, "{gained} {expected}");
+}
+
+#[test]
 fn a_clock_of_another_boot_is_forgotten() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("clock");
