@@ -2,21 +2,61 @@
 
 use std::net::IpAddr;
 
-use ntp_wire::{KeyId, Packet, Timestamp};
+use ntp_keys::{Certificate, DigestAlgorithm, PrivateKey, SignError, SignatureScheme, VerifyError};
+use ntp_wire::Timestamp;
+use rand::{Rng, SeedableRng, rngs::ChaCha20Rng};
+use ring::{hkdf, hmac};
+use zeroize::Zeroizing;
 
-use crate::{Event, Exchange, SessionKeys, Stamp, StatusWord, interim::DigestAlgorithm};
+use crate::{
+    CachedCertificate, Event, IffKey, MessageError, Opcode, SessionKeys, Stamp, StatusWord,
+    WorkLimits,
+    certificate_cache::CertificateCache,
+    event::Events,
+    name,
+    signed_value::{SignedValue, Signer},
+    work_limit::WorkLimiter,
+};
 
-/// What a host is: its keys and its certificate.
+mod respond;
+
+pub use respond::{Refusal, Reply};
+
+/// What a host is: its keys and its certificate, as ntp-keygen makes them.
 #[derive(Debug)]
-pub struct Credentials {}
+pub struct Credentials {
+    /// `ntpkey_host_*`: decrypts cookies, and signs if there is no sign key.
+    pub host_key: PrivateKey,
+    /// When the host key was made.
+    pub host_key_filestamp: Stamp,
+    /// `ntpkey_sign_*`: signs, if there is one.
+    pub sign_key: Option<PrivateKey>,
+    /// `ntpkey_cert_*`: signed by itself, for the key that signs. Its subject is the host's name,
+    /// its signature scheme that of all values.
+    pub certificate: Certificate,
+    /// When the certificate was made.
+    pub certificate_filestamp: Stamp,
+    /// `ntpkey_iffkey_*`: the server's half of an IFF group.
+    pub iff: Option<IffKey>,
+}
 
 /// How a host speaks.
 #[derive(Clone, Debug)]
 pub struct HostOptions {
     /// The digest of session keys and MACs (`crypto digest`): the same on both sides.
     pub digest: DigestAlgorithm,
-    /// What is known of leap seconds.
-    pub leap: LeapValues,
+    /// How much strangers may ask for.
+    pub limits: WorkLimits,
+}
+
+/// MD5, which is what everybody has.
+impl Default for HostOptions {
+    fn default() -> Self {
+        Self {
+            digest: DigestAlgorithm::Md5,
+            limits: WorkLimits::default(),
+        }
+    }
 }
 
 /// Leap second values, as the LEAP message carries them.
@@ -30,145 +70,312 @@ pub struct LeapValues {
     pub expires: Stamp,
 }
 
-/// The identity of this host, shared by all its associations, and the server.
-#[derive(Debug)]
+impl LeapValues {
+    /// As they stand in a message.
+    pub(crate) fn to_octets(self) -> Vec<u8> {
+        [self.tai_offset, self.since.value(), self.expires.value()]
+            .into_iter()
+            .flat_map(u32::to_be_bytes)
+            .collect()
+    }
+
+    /// From a message.
+    pub(crate) fn from_octets(octets: &[u8]) -> Option<Self> {
+        let octets: &[u8; 12] = octets.try_into().ok()?;
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *octets;
+        Some(Self {
+            tai_offset: u32::from_be_bytes([a, b, c, d]),
+            since: Stamp::new(u32::from_be_bytes([e, f, g, h])),
+            expires: Stamp::new(u32::from_be_bytes([i, j, k, l])),
+        })
+    }
+}
+
+/// The identity of this host, which all its associations share, and the server: see
+/// [`respond`](Self::respond).
 pub struct Host {
+    name: String,
+    host_key: PrivateKey,
+    host_key_filestamp: Stamp,
+    signer: Signer,
+    until: Timestamp,
+    status: StatusWord,
+    iff: Option<IffKey>,
     keys: SessionKeys,
+    cache: CertificateCache,
+    leap: LeapValues,
+    leap_filestamp: Stamp,
+    signed_leap: Option<SignedValue>,
+    updated: Option<Timestamp>,
+    limiter: WorkLimiter,
+    random: ChaCha20Rng,
+    events: Events,
 }
 
 impl Host {
-    /// A host with these credentials. `seed` feeds everything random that it makes.
+    /// A host with these credentials. `seed` feeds everything random that it makes; it must be
+    /// unpredictable and never used twice.
     ///
     /// # Errors
     ///
     /// [`HostError`] if the credentials do not fit together.
     pub fn new(
-        _credentials: Credentials,
+        credentials: Credentials,
         options: HostOptions,
         seed: [u8; 32],
     ) -> Result<Self, HostError> {
+        let Credentials {
+            host_key,
+            host_key_filestamp,
+            sign_key,
+            certificate,
+            certificate_filestamp,
+            iff,
+        } = credentials;
+        let subject = certificate.subject();
+        let name = subject.to_owned();
+        if !name::is_proper(subject) {
+            return Err(HostError::Name(name));
+        }
+        if !certificate.is_self_issued() {
+            return Err(HostError::NotSelfIssued(name));
+        }
+        let key = sign_key.unwrap_or_else(|| host_key.clone());
+        if certificate.public_key() != key.public() {
+            return Err(HostError::ForeignCertificate(name));
+        }
+        certificate.verify(key.public())?;
+        if let Some(iff) = &iff
+            && iff.group().secret().is_none()
+        {
+            return Err(HostError::IffWithoutSecret);
+        }
+        if host_key.bits() < LEAST_HOST_KEY_BITS {
+            return Err(HostError::HostKeyTooSmall {
+                bits: host_key.bits(),
+            });
+        }
+        let keys = SessionKeys::new(options.digest, &*server_secret(&host_key)?);
+        let scheme = certificate.scheme();
+        let mut status = StatusWord::of_scheme(scheme.nid()) | StatusWord::ENABLED;
+        if iff.is_some() {
+            status |= StatusWord::IFF;
+        }
+        let mut random = ChaCha20Rng::from_seed(seed);
+        let mut events = Events::default();
+        events.push(Event::Setup {
+            status,
+            name: name.clone(),
+            scheme,
+        });
         Ok(Self {
-            keys: SessionKeys::new(options.digest, &seed),
+            name,
+            host_key,
+            host_key_filestamp,
+            signer: Signer { key, scheme },
+            until: certificate.not_after(),
+            status,
+            iff,
+            keys,
+            cache: CertificateCache::new(certificate, certificate_filestamp),
+            leap: LeapValues::default(),
+            leap_filestamp: certificate_filestamp,
+            signed_leap: None,
+            updated: None,
+            limiter: WorkLimiter::new(options.limits, random.next_u64()),
+            random,
+            events,
         })
     }
 
-    /// Tells whether the clock is synchronised. Values are signed when it first is, and the status
-    /// word then says that leap second values can be had.
-    pub fn set_synchronised(&mut self, _now: Timestamp, _synchronised: bool) {}
+    /// Tells whether the clock is synchronised. When it first is, values are signed, and the status
+    /// word says from then on that leap second values can be had.
+    pub fn set_synchronised(&mut self, now: Timestamp, synchronised: bool) {
+        if synchronised && self.updated.is_none() {
+            self.update(now);
+        }
+    }
 
-    /// Tells what is known of leap seconds; signed at once if the clock is synchronised.
-    pub fn set_leap(&mut self, _now: Timestamp, _values: LeapValues) {}
+    /// Tells what is known of leap seconds, from a file made at `filestamp`.
+    pub fn set_leap(&mut self, now: Timestamp, values: LeapValues, filestamp: Stamp) {
+        self.leap = values;
+        self.leap_filestamp = filestamp;
+        if self.updated.is_some() {
+            self.update(now);
+        }
+    }
 
     /// The name in the certificate: `host` or `host@group`.
     pub fn name(&self) -> &str {
-        ""
+        &self.name
     }
 
     /// What it offers.
-    pub fn status(&self) -> StatusWord {
-        StatusWord::ENABLED
+    pub const fn status(&self) -> StatusWord {
+        self.status
     }
 
-    /// The digest of session keys and MACs, as OpenSSL names it: `MD5`.
-    pub fn digest_name(&self) -> &'static str {
-        ""
+    /// The digest of session keys and MACs as ntpq prints it: `md5`.
+    pub fn digest_name(&self) -> String {
+        self.keys.algorithm().name().to_ascii_lowercase()
     }
 
-    /// The signature scheme, as OpenSSL names it: `md5WithRSAEncryption`.
-    pub fn signature_name(&self) -> &'static str {
-        ""
+    /// The signature scheme as ntpq prints it: `md5WithRSAEncryption`.
+    pub const fn signature_name(&self) -> &'static str {
+        self.signer.scheme.long_name()
     }
 
-    /// When values were last signed; `None` before the clock was first synchronised.
-    pub fn last_update(&self) -> Option<Timestamp> {
-        None
+    /// When values were last signed anew; `None` before the clock was first synchronised.
+    pub const fn last_update(&self) -> Option<Timestamp> {
+        self.updated
+    }
+
+    /// When the own certificate expires.
+    pub const fn expires(&self) -> Timestamp {
+        self.until
     }
 
     /// All certificates at hand, newest first, as `ntpq -c "rv 0 cert"` prints them.
     pub fn certificates(&self) -> impl Iterator<Item = CachedCertificate<'_>> {
-        std::iter::empty()
+        self.cache.iter()
     }
 
-    /// The server's answer to a request in mode 3 whose MAC has an Autokey key identifier.
-    ///
-    /// `reply` holds the 48 octets of the header; field and MAC are appended. At the worst two
-    /// public-key operations are done.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`] if nothing should be answered; `reply` is as it was.
-    pub fn respond(
-        &mut self,
-        _exchange: &Exchange,
-        _request: &Packet<'_>,
-        _reply: &mut Vec<u8>,
-    ) -> Result<Reply, Refusal> {
-        Err(Refusal::NoMac)
-    }
-
-    /// What the packet path needs to answer bare requests by itself.
+    /// What the packet path needs to answer bare requests by itself. It stays right as long as the
+    /// host lives.
     pub fn session_keys(&self) -> SessionKeys {
         self.keys.clone()
     }
 
     /// The next thing worth a line in the log.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.events.pop()
+    }
+
+    /// The source of everything random.
+    pub(crate) const fn random(&mut self) -> &mut ChaCha20Rng {
+        &mut self.random
+    }
+
+    pub(crate) const fn keys(&self) -> &SessionKeys {
+        &self.keys
+    }
+
+    pub(crate) const fn host_key(&self) -> &PrivateKey {
+        &self.host_key
+    }
+
+    /// The key that our certificate is for.
+    pub(crate) const fn sign_key(&self) -> &PrivateKey {
+        &self.signer.key
+    }
+
+    /// The value of a COOKIE request: the public half of the host key. It needs no signature,
+    /// since only who holds the other half can read the answer.
+    pub(crate) fn public_key_value(&self) -> SignedValue {
+        SignedValue::unsigned(
+            self.host_key_filestamp,
+            self.host_key.public().to_pkcs1_der(),
+        )
+    }
+
+    /// The value of a SIGN request: the own certificate.
+    pub(crate) fn certificate_value(&mut self, now: Timestamp) -> Option<SignedValue> {
+        self.cache.own(&self.signer, now).ok().flatten().cloned()
+    }
+
+    /// Adds certificates that have been verified.
+    pub(crate) fn install<'c>(
+        &mut self,
+        now: Timestamp,
+        certificates: impl Iterator<Item = (&'c Certificate, Stamp, u8)>,
+    ) {
+        for (certificate, filestamp, flags) in certificates {
+            self.cache.install(certificate, filestamp, flags);
+        }
+        if self.updated.is_some() {
+            self.update(now);
+        }
+    }
+
+    /// Has everything signed anew that changes with time.
+    fn update(&mut self, now: Timestamp) {
+        self.updated = Some(now);
+        self.signed_leap = None;
+        self.status |= StatusWord::LEAP_VALUES;
+        self.events.push(Event::SignatureUpdate {
+            timestamp: Stamp::of(now),
+        });
+    }
+
+    /// When values were last signed anew, in whole seconds.
+    fn updated_stamp(&self) -> Stamp {
+        self.updated.map_or(Stamp::NEVER, Stamp::of)
     }
 }
 
-/// What [`Host::respond`] made of the reply.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reply {
-    /// Field and MAC, or just a MAC, have been appended.
-    Sealed,
-    /// The request's MAC was wrong, and a crypto-NAK (four zero octets) has been appended.
-    ///
-    /// If `restart` is there, the request was bare, so the client has a cookie that is not ours.
-    /// The caller may then send it a second packet, made with [`SessionKeys::seal_restart`] and
-    /// this key identifier, but only seldom: both answers are unauthenticated.
-    CryptoNak {
-        /// The key identifier for [`SessionKeys::seal_restart`].
-        restart: Option<KeyId>,
-    },
+/// Secrets are not shown.
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host")
+            .field("name", &self.name)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
-/// One certificate at hand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CachedCertificate<'a> {
-    /// Whom it names.
-    pub subject: &'a str,
-    /// Who signed it.
-    pub issuer: &'a str,
-    /// 0x1 trusted, 0x2 has signed another, 0x4 verified, 0x8 private, 0x80 bad.
-    pub flags: u8,
-    /// When it expires.
-    pub until: Timestamp,
+/// OAEP with SHA-1 takes 42 octets besides the four of a cookie.
+const LEAST_HOST_KEY_BITS: u32 = 46 * 8;
+
+/// A secret that only the owner of the host key can know, and that is the same after a restart:
+/// derived from a signature, which for this scheme is always the same (RFC 8017 section 8.2). No
+/// message is signed that begins like this one: the first four octets would be a time in 1941.
+fn server_secret(host_key: &PrivateKey) -> Result<Zeroizing<[u8; 32]>, SignError> {
+    let signature = host_key.sign(
+        SignatureScheme::RsaMd5,
+        &[b"Meridian: the secret of an Autokey server, version 1"],
+    )?;
+    let signature = Zeroizing::new(signature);
+    let mut secret = Zeroizing::new([0; 32]);
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"autokey server secret");
+    let key = salt.extract(&signature);
+    // 32 octets are one block of SHA-256: asking for them cannot fail.
+    if let Ok(material) = key.expand(&[b"cookies"], hmac::HMAC_SHA256) {
+        let _ = material.fill(&mut *secret);
+    }
+    Ok(secret)
 }
 
 /// Why credentials make no host.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// The certificate's key is not the sign key, nor the host key if there is no sign key.
-    #[error("the certificate of {name} is not for the key at hand: run ntp-keygen again")]
-    ForeignCertificate {
-        /// The subject of the certificate.
-        name: String,
+    /// The subject of the certificate cannot be a host's name.
+    #[error("the certificate is for {0:?}, which is no host name: make it anew with ntp-keygen -s")]
+    Name(String),
+    /// Another host signed the certificate.
+    #[error("the certificate of {0} is signed by another host: make it anew with ntp-keygen")]
+    NotSelfIssued(String),
+    /// The certificate is not for the key at hand.
+    #[error(
+        "the certificate of {0} is not for the sign key (nor the host key, if there is no sign \
+         key): make them anew with ntp-keygen"
+    )]
+    ForeignCertificate(String),
+    /// The certificate's signature is wrong.
+    #[error("the certificate is damaged: {0}")]
+    Certificate(#[from] VerifyError),
+    /// The host key is too small to decrypt cookies.
+    #[error(
+        "the host key has {bits} bits and cannot decrypt cookies: 2048 are usual, 512 the least"
+    )]
+    HostKeyTooSmall {
+        /// Bits of the modulus.
+        bits: u32,
     },
-}
-
-/// Why a request is not answered.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The packet has no MAC with an Autokey key identifier.
-    #[error("the request has no Autokey MAC")]
-    NoMac,
-    /// Too much public-key work, of this source or of all.
-    #[error("more public-key work than allowed is asked for by {source_address}: dropped")]
-    TooMuchWork {
-        /// Where the request came from.
-        source_address: IpAddr,
-    },
+    /// The host key cannot sign.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The clients' half of an IFF group where the server's is needed.
+    #[error("the IFF key has no secret: it is what clients have (ntpkey_iffpar_*)")]
+    IffWithoutSecret,
 }

@@ -2,25 +2,33 @@
 //! IFF.
 
 mod association;
+mod certificate_cache;
+mod der;
 mod event;
 mod exchange;
 mod host;
 mod iff;
-mod interim;
+mod key_list;
 mod message;
+mod name;
+mod receive_error;
 mod session;
+mod signed_value;
 mod stamp;
 mod status_word;
+#[cfg(test)]
+mod test_material;
+mod work_limit;
 
-pub use association::{Association, ClientOptions, ReceiveError, Received};
-pub use event::Event;
+pub use association::{Association, ClientOptions, Received};
+pub use certificate_cache::CachedCertificate;
+pub use event::{CertificateNote, Event, RestartReason};
 pub use exchange::Exchange;
-pub use host::{
-    CachedCertificate, Credentials, Host, HostError, HostOptions, LeapValues, Refusal, Reply,
-};
-pub use iff::{IffGroups, IffParameters};
-pub use interim::DigestAlgorithm;
+pub use host::{Credentials, Host, HostError, HostOptions, LeapValues, Refusal, Reply};
+pub use iff::{IffError, IffGroups, IffKey};
 pub use message::{Direction, Message, MessageError, Opcode, Value};
+pub use receive_error::ReceiveError;
 pub use session::{Cookie, SessionKey, SessionKeys};
 pub use stamp::Stamp;
 pub use status_word::StatusWord;
+pub use work_limit::WorkLimits;

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use crate::interim::{Digest, DigestAlgorithm, digest};
+use ntp_keys::{Digest, DigestAlgorithm, digest};
 use ntp_wire::{KeyId, Packet, Trailer};
 use ring::hmac;
 use subtle::ConstantTimeEq;

@@ -51,6 +51,9 @@ impl StatusWord {
     /// The leap second values are known, or the server has none.
     pub const LEAP: Self = Self(0x4000);
 
+    /// All bits that a client lights in the end.
+    pub const COMPLETE: Self = Self(0x7f00);
+
     /// All that the client keeps for itself.
     const LOCAL: u32 = 0xff00;
     /// All bits of identity schemes.
@@ -76,10 +79,9 @@ impl StatusWord {
         self.0 & other.0 == other.0
     }
 
-    /// With all bits of `other` off.
-    #[must_use]
-    pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+    /// Without the bits of identity schemes.
+    pub(crate) const fn without_identity(self) -> Self {
+        Self(self.0 & !Self::IDENTITY)
     }
 
     /// Whether any identity scheme but trusted certificates is offered.

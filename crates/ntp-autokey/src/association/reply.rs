@@ -1,0 +1,426 @@
+//! What the client makes of replies.
+
+use ntp_keys::{Certificate, SignatureScheme};
+use ntp_wire::{ExtensionField, Packet, Trailer};
+use zeroize::Zeroizing;
+
+use super::{
+    Association, CookieValue, Identity, MOST_REFUSALS, Pause, RESTART_INTERVAL, Sent, Server, Trail,
+};
+use crate::{
+    CertificateNote, Cookie, Direction, Event, Exchange, Host, IffGroups, LeapValues, Message,
+    Opcode, ReceiveError, RestartReason, SessionKey, StatusWord, Value,
+    certificate_cache::{HAS_SIGNED, VALID},
+    name,
+};
+
+/// What an authentic reply brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// Whether its time may be used: the server is proventic, and the MAC was made with the secret
+    /// cookie. Replies with extension fields never qualify, since anybody can make their MAC.
+    pub time_usable: bool,
+    /// Whether the dance came forward.
+    pub progress: bool,
+}
+
+impl Association {
+    /// Takes a reply that passed the origin check.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiveError`] if the reply proves nothing; its time must not be used.
+    pub fn receive(
+        &mut self,
+        host: &mut Host,
+        exchange: &Exchange,
+        groups: &IffGroups,
+        reply: &Packet<'_>,
+    ) -> Result<Received, ReceiveError> {
+        let sent = self.sent;
+        match self.take(host, exchange, groups, reply) {
+            Ok(received) => {
+                self.refusals = 0;
+                if received.progress || received.time_usable {
+                    self.last_error = None;
+                }
+                Ok(received)
+            }
+            Err(error) => {
+                let field = reply.extensions().next().map_or(0, |field| head(&field));
+                self.note_error(field, error.clone());
+                self.count_refusal(exchange, sent, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Remembers and logs what went wrong.
+    pub(super) fn note_error(&mut self, field: u32, error: ReceiveError) {
+        self.events.push(Event::Error {
+            association: self.options.association,
+            field,
+            error: error.clone(),
+        });
+        self.last_error = Some(error);
+    }
+
+    /// Begins anew after enough signs that the server has new keys.
+    fn count_refusal(&mut self, exchange: &Exchange, sent: Option<Sent>, error: &ReceiveError) {
+        // Without an answer to SIGN and LEAP we can do, and many a server has none.
+        let spare =
+            sent.is_some_and(|sent| matches!(sent.opcode, Some(Opcode::Sign | Opcode::Leap)));
+        if sent.is_none() || spare || !error.hints_at_new_keys() {
+            return;
+        }
+        // One request counts once.
+        self.sent = None;
+        self.refusals = self.refusals.saturating_add(1);
+        let now = exchange.monotonic;
+        let too_soon = self.is_proventic()
+            && self
+                .last_restart
+                .is_some_and(|last| now.since(last) < RESTART_INTERVAL);
+        if self.refusals >= MOST_REFUSALS && !too_soon {
+            self.last_restart = Some(now);
+            self.begin_anew(RestartReason::Refused);
+        }
+    }
+
+    fn take(
+        &mut self,
+        host: &mut Host,
+        exchange: &Exchange,
+        groups: &IffGroups,
+        reply: &Packet<'_>,
+    ) -> Result<Received, ReceiveError> {
+        let (key_id, digest) = match reply.trailer() {
+            Trailer::Mac { key_id, digest } if key_id.is_autokey() => (key_id, digest),
+            Trailer::CryptoNak => return Err(ReceiveError::CryptoNak),
+            _ => return Err(ReceiveError::NoMac),
+        };
+        let sent = self.sent.ok_or(ReceiveError::Unexpected)?;
+        if key_id != sent.key_id {
+            return Err(ReceiveError::WrongKeyId);
+        }
+        let mut fields = reply.extensions();
+        let field = fields.next();
+        let cookie = match (&field, &self.dance.cookie) {
+            (Some(_), _) => Cookie::PUBLIC,
+            (None, Some(value)) => value.cookie,
+            // Before there is a cookie, a MAC without signed fields proves nothing.
+            (None, None) => return Err(ReceiveError::Unexpected),
+        };
+        let Exchange { local, remote, .. } = *exchange;
+        let algorithm = host.keys().algorithm();
+        if !SessionKey::new(algorithm, remote, local, key_id, cookie)
+            .verify(reply.authenticated(), digest)
+        {
+            return Err(ReceiveError::BadMac);
+        }
+        let Some(field) = field else {
+            self.sent = None;
+            return Ok(Received {
+                time_usable: self.is_proventic(),
+                progress: false,
+            });
+        };
+        let message = Message::parse(&field)?;
+        if message.direction == Direction::Error {
+            return Err(ReceiveError::ServerError);
+        }
+        let own: u32 = self.options.association.value().into();
+        if message.direction != Direction::Response
+            || Some(message.opcode) != sent.opcode
+            || message.association != own
+            || fields.next().is_some()
+        {
+            return Err(ReceiveError::Unexpected);
+        }
+        self.sent = None;
+        let value = message.value.ok_or(ReceiveError::NoValue(message.opcode))?;
+        match message.opcode {
+            Opcode::Association => self.take_association(host, groups, &value)?,
+            Opcode::Certificate => self.take_certificate(host, exchange, groups, &value)?,
+            Opcode::Iff => self.take_identity(&value)?,
+            Opcode::Cookie => self.take_cookie(host, exchange, &value)?,
+            Opcode::Sign => self.take_signed(host, exchange, &value)?,
+            Opcode::Leap => self.take_leap(&value)?,
+            _ => return Err(ReceiveError::Unexpected),
+        }
+        self.pause = Pause::default();
+        Ok(Received {
+            time_usable: false,
+            progress: true,
+        })
+    }
+
+    /// ASSOC: who the server says it is. Nothing of it is proven yet.
+    fn take_association(
+        &mut self,
+        host: &Host,
+        groups: &IffGroups,
+        value: &Value<'_>,
+    ) -> Result<(), ReceiveError> {
+        let malformed = ReceiveError::Malformed(Opcode::Association);
+        let name = name::read(value.octets).ok_or(malformed)?.to_owned();
+        let offered = StatusWord::from_bits(value.filestamp.value()).as_offered();
+        let number = offered.scheme_number();
+        let scheme = SignatureScheme::from_nid(number).ok_or(ReceiveError::Scheme(number))?;
+        if !offered.contains(StatusWord::ENABLED) {
+            return Err(ReceiveError::Malformed(Opcode::Association));
+        }
+        if name == host.name() {
+            return Err(ReceiveError::OwnName(name));
+        }
+        let identity = self.find_group(host, groups, &name, None, offered)?;
+        let dance = &mut self.dance;
+        // Which identity scheme is run, if any, is lit when that is known.
+        dance.status = offered.without_identity() | StatusWord::AUTOKEY;
+        if !offered.contains(StatusWord::LEAP_VALUES) {
+            dance.status |= StatusWord::LEAP;
+        }
+        if matches!(identity, Identity::Asked { .. }) {
+            dance.status |= StatusWord::IFF;
+        }
+        dance.identity = identity;
+        dance.trail = Trail::to(&name);
+        dance.server = Some(Server {
+            name: name.clone(),
+            scheme,
+            offered,
+        });
+        self.events.push(Event::Association {
+            association: self.options.association,
+            name,
+            scheme,
+        });
+        Ok(())
+    }
+
+    /// Finds the group that the server must be of, under the names known so far.
+    fn find_group(
+        &self,
+        host: &Host,
+        groups: &IffGroups,
+        name: &str,
+        issuer: Option<&str>,
+        offered: StatusWord,
+    ) -> Result<Identity, ReceiveError> {
+        let candidates = match &self.options.ident {
+            Some(ident) => [Some(&**ident), None, None, None],
+            None => [name::group_of(name), issuer, Some(name), Some(host.name())],
+        };
+        let found = candidates
+            .into_iter()
+            .flatten()
+            .find_map(|group| Some((group, groups.lookup(group)?)));
+        let Some((group, key)) = found else {
+            return match &self.options.ident {
+                Some(group) => Err(ReceiveError::NoGroup {
+                    group: group.clone(),
+                }),
+                None => Ok(Identity::Open),
+            };
+        };
+        let group = group.to_owned();
+        if !offered.contains(StatusWord::IFF) {
+            return Err(ReceiveError::NotOffered { group });
+        }
+        Ok(Identity::Asked {
+            group,
+            key: Box::new(key.clone()),
+            challenge: Vec::new(),
+        })
+    }
+
+    /// CERT: one more certificate of the trail.
+    fn take_certificate(
+        &mut self,
+        host: &Host,
+        exchange: &Exchange,
+        groups: &IffGroups,
+        value: &Value<'_>,
+    ) -> Result<(), ReceiveError> {
+        let server = self.dance.server.as_ref();
+        let server = server.ok_or(ReceiveError::Unexpected)?;
+        let scheme = server.scheme;
+        let is_complete = self
+            .dance
+            .trail
+            .extend(value, host.name(), exchange, |key| {
+                value.verify(key, scheme)
+            })?;
+        if let Some((certificate, filestamp, flags)) = self.dance.trail.verified().last() {
+            // What signed another is known only later; the log shows what it is by itself.
+            let flags = flags & !HAS_SIGNED;
+            self.events
+                .push(Event::Certificate(note(certificate, filestamp, flags)));
+        }
+        if is_complete {
+            self.close_trail(host, groups)?;
+        }
+        Ok(())
+    }
+
+    /// The trail is complete: what of the server's identity is left to prove?
+    fn close_trail(&mut self, host: &Host, groups: &IffGroups) -> Result<(), ReceiveError> {
+        let dance = &self.dance;
+        let server = dance.server.as_ref().ok_or(ReceiveError::Unexpected)?;
+        let (name, offered) = (server.name.clone(), server.offered);
+        if matches!(dance.identity, Identity::Open) {
+            let issuer = dance.trail.issuer();
+            match self.find_group(host, groups, &name, issuer, offered) {
+                Ok(identity) => self.dance.identity = identity,
+                Err(error) => {
+                    // Refused for what it is: nothing of it is kept.
+                    self.begin_anew(RestartReason::Refused);
+                    return Err(error);
+                }
+            }
+        }
+        let dance = &mut self.dance;
+        dance.status |= StatusWord::CERTIFICATE;
+        match dance.identity {
+            Identity::Asked { .. } => dance.status |= StatusWord::IFF,
+            Identity::Open if offered.offers_identity() => {
+                dance.identity = Identity::NotRun;
+                self.events.push(Event::IdentityNotRun { name, offered });
+            }
+            Identity::Open => {
+                dance.identity = Identity::NotOffered;
+                dance.status |= StatusWord::VERIFIED;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// IFF: the answer to our challenge.
+    fn take_identity(&mut self, value: &Value<'_>) -> Result<(), ReceiveError> {
+        self.verify(value)?;
+        let Identity::Asked {
+            group,
+            key,
+            challenge,
+        } = &self.dance.identity
+        else {
+            return Err(ReceiveError::Unexpected);
+        };
+        let (theirs, ours) = (value.filestamp, key.filestamp());
+        let group = group.clone();
+        if theirs != ours {
+            return Err(ReceiveError::GroupFilestamp {
+                group,
+                theirs,
+                ours,
+            });
+        }
+        if let Err(error) = key.verify(challenge, value.octets) {
+            return Err(ReceiveError::Identity { group, error });
+        }
+        self.dance.identity = Identity::Verified;
+        self.dance.status |= StatusWord::VERIFIED;
+        self.events.push(Event::IdentityVerified {
+            group,
+            filestamp: theirs,
+        });
+        Ok(())
+    }
+
+    /// COOKIE: with its signature the server is proventic.
+    fn take_cookie(
+        &mut self,
+        host: &mut Host,
+        exchange: &Exchange,
+        value: &Value<'_>,
+    ) -> Result<(), ReceiveError> {
+        self.verify(value)?;
+        if let Some(known) = &self.dance.cookie
+            && value.timestamp.is_before(known.timestamp)
+        {
+            return Err(ReceiveError::Older);
+        }
+        let octets = host.host_key().decrypt_oaep(value.octets);
+        let octets: Zeroizing<Vec<u8>> = octets.map_err(|_| ReceiveError::Cookie)?;
+        let cookie: [u8; 4] = octets[..].try_into().map_err(|_| ReceiveError::Cookie)?;
+        self.dance.cookie = Some(CookieValue {
+            cookie: Cookie::new(u32::from_be_bytes(cookie)),
+            timestamp: value.timestamp,
+        });
+        self.list.forget();
+        self.dance.status |= StatusWord::COOKIE | StatusWord::PROVENTIC;
+        self.events.push(Event::Cookie {
+            timestamp: value.timestamp,
+            filestamp: value.filestamp,
+        });
+        self.events.push(Event::Proventic);
+        host.install(exchange.now, self.dance.trail.verified());
+        Ok(())
+    }
+
+    /// SIGN: our certificate, signed by the server.
+    fn take_signed(
+        &mut self,
+        host: &mut Host,
+        exchange: &Exchange,
+        value: &Value<'_>,
+    ) -> Result<(), ReceiveError> {
+        self.verify(value)?;
+        let (key, _) = self.server_key().ok_or(ReceiveError::Unexpected)?;
+        let certificate = Certificate::parse(value.octets)?;
+        let is_ours = certificate.subject() == host.name()
+            && Some(certificate.issuer()) == self.server_name()
+            && certificate.public_key() == host.sign_key().public()
+            && certificate.verify(key).is_ok();
+        if !is_ours {
+            return Err(ReceiveError::NotOurs);
+        }
+        if exchange.synchronised && exchange.now > certificate.not_after() {
+            return Err(ReceiveError::Expired {
+                subject: certificate.subject().to_owned(),
+                until: certificate.not_after(),
+            });
+        }
+        self.dance.status |= StatusWord::SIGNED;
+        self.events
+            .push(Event::Signed(note(&certificate, value.filestamp, VALID)));
+        let signed = (&certificate, value.filestamp, VALID);
+        host.install(exchange.now, std::iter::once(signed));
+        Ok(())
+    }
+
+    /// LEAP: what the server knows of leap seconds.
+    fn take_leap(&mut self, value: &Value<'_>) -> Result<(), ReceiveError> {
+        self.verify(value)?;
+        let values = LeapValues::from_octets(value.octets);
+        let values = values.ok_or(ReceiveError::Malformed(Opcode::Leap))?;
+        self.dance.status |= StatusWord::LEAP;
+        self.events.push(Event::Leap {
+            values,
+            filestamp: value.filestamp,
+        });
+        Ok(())
+    }
+
+    /// Checks the server's signature.
+    fn verify(&self, value: &Value<'_>) -> Result<(), ReceiveError> {
+        let (key, scheme) = self.server_key().ok_or(ReceiveError::Unexpected)?;
+        value.verify(key, scheme)
+    }
+}
+
+fn note(certificate: &Certificate, filestamp: crate::Stamp, flags: u8) -> CertificateNote {
+    CertificateNote {
+        subject: certificate.subject().to_owned(),
+        issuer: certificate.issuer().to_owned(),
+        flags,
+        scheme: certificate.scheme(),
+        filestamp,
+    }
+}
+
+/// Type and length of a field, as the log shows them.
+fn head(field: &ExtensionField<'_>) -> u32 {
+    u32::from(field.kind) << 16 | u32::try_from(field.length()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,91 @@
+//! What the client asks next.
+
+use ntp_wire::Timestamp;
+
+use super::{Association, Identity, REFRESH, Sent};
+use crate::{
+    Cookie, Direction, Exchange, Host, Message, Opcode, RestartReason, SessionKey, Stamp,
+    StatusWord, signed_value::SignedValue,
+};
+
+impl Association {
+    /// Appends to `packet`, which holds the 48 octets of the header, the request that comes next in
+    /// the dance, if there is one, and the MAC.
+    pub fn seal_request(&mut self, host: &mut Host, exchange: &Exchange, packet: &mut Vec<u8>) {
+        self.begin_anew_if_due(exchange);
+        self.began.get_or_insert(exchange.monotonic);
+        let opcode = self.next_step(exchange);
+        let value = opcode.and_then(|opcode| self.value(opcode, host, exchange.now));
+        if let Some(opcode) = opcode {
+            Message {
+                direction: Direction::Request,
+                opcode,
+                association: self.options.association.value().into(),
+                value: value.as_ref().map(SignedValue::value),
+            }
+            .emit(packet);
+        }
+        let algorithm = host.keys().algorithm();
+        let cookie = self.cookie();
+        let key_id = self.list.next(algorithm, exchange, cookie, host.random());
+        let cookie = opcode.map_or(cookie, |_| Cookie::PUBLIC);
+        SessionKey::new(algorithm, exchange.local, exchange.remote, key_id, cookie)
+            .seal(key_id, packet);
+        self.sent = Some(Sent { key_id, opcode });
+    }
+
+    /// The first step that is missing.
+    fn next_step(&mut self, exchange: &Exchange) -> Option<Opcode> {
+        let status = self.dance.status;
+        let missing = |bit| !status.contains(bit);
+        if self.dance.server.is_none() {
+            Some(Opcode::Association)
+        } else if missing(StatusWord::CERTIFICATE) {
+            Some(Opcode::Certificate)
+        } else if matches!(self.dance.identity, Identity::Asked { .. }) {
+            Some(Opcode::Iff)
+        } else if missing(StatusWord::COOKIE) {
+            Some(Opcode::Cookie)
+        } else if !exchange.synchronised {
+            None
+        } else if missing(StatusWord::SIGNED) {
+            self.pause.is_over().then_some(Opcode::Sign)
+        } else if missing(StatusWord::LEAP) {
+            self.pause.is_over().then_some(Opcode::Leap)
+        } else {
+            None
+        }
+    }
+
+    /// What the request carries.
+    fn value(&mut self, opcode: Opcode, host: &mut Host, now: Timestamp) -> Option<SignedValue> {
+        let named =
+            |filestamp, name: &str| SignedValue::unsigned(filestamp, name.as_bytes().to_vec());
+        match opcode {
+            Opcode::Association => Some(named(Stamp::new(host.status().bits()), host.name())),
+            Opcode::Certificate => Some(named(Stamp::NEVER, self.dance.trail.wanted())),
+            Opcode::Cookie => Some(host.public_key_value()),
+            Opcode::Sign => host.certificate_value(now),
+            Opcode::Iff => {
+                let Identity::Asked { key, challenge, .. } = &mut self.dance.identity else {
+                    return None;
+                };
+                *challenge = key.challenge(host.random());
+                Some(SignedValue::unsigned(key.filestamp(), challenge.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    fn begin_anew_if_due(&mut self, exchange: &Exchange) {
+        let age = self.began.map(|began| exchange.monotonic.since(began));
+        if age.is_some_and(|age| age >= REFRESH) {
+            self.begin_anew(RestartReason::Age);
+        }
+        let expired = self.dance.trail.expired(exchange);
+        if let Some(error) = expired {
+            self.note_error(0, error);
+            self.begin_anew(RestartReason::Expired);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The certificates at hand.
+
+use ntp_keys::{Certificate, CertificateTrust};
+use ntp_wire::{Duration, Timestamp};
+
+use crate::{
+    Stamp,
+    signed_value::{SignedValue, Signer},
+};
+
+/// Flag of a certificate: its owner is a trusted host.
+pub(crate) const TRUSTED: u8 = 0x1;
+/// Flag of a certificate: another one at hand is signed by its owner.
+pub(crate) const HAS_SIGNED: u8 = 0x2;
+/// Flag of a certificate: a signature proves it.
+pub(crate) const VALID: u8 = 0x4;
+/// Flag of a certificate: it must never be sent.
+pub(crate) const PRIVATE: u8 = 0x8;
+
+/// The most that is kept; who talks to more hosts loses the oldest.
+const MOST: usize = 64;
+
+/// How long a signature over a certificate is used.
+const FRESH: Duration = Duration::from_seconds(86_400);
+
+/// One certificate at hand, as `ntpq -c "rv 0 cert"` prints it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CachedCertificate<'a> {
+    /// Whom it names.
+    pub subject: &'a str,
+    /// Who signed it.
+    pub issuer: &'a str,
+    /// 0x1 trusted, 0x2 has signed another, 0x4 valid, 0x8 private.
+    pub flags: u8,
+    /// When it expires.
+    pub until: Timestamp,
+}
+
+/// All certificates of a host: first its own, then those it has received and verified.
+pub(crate) struct CertificateCache {
+    /// Oldest first; the first one is the host's own.
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    certificate: Certificate,
+    filestamp: Stamp,
+    flags: u8,
+    signed: Option<SignedValue>,
+}
+
+impl CertificateCache {
+    pub(crate) fn new(own: Certificate, filestamp: Stamp) -> Self {
+        let flags = trust_flag(&own);
+        let own = Entry {
+            certificate: own,
+            filestamp,
+            flags,
+            signed: None,
+        };
+        Self { entries: vec![own] }
+    }
+
+    /// Newest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = CachedCertificate<'_>> {
+        self.entries.iter().rev().map(|entry| CachedCertificate {
+            subject: entry.certificate.subject(),
+            issuer: entry.certificate.issuer(),
+            flags: entry.flags,
+            until: entry.certificate.not_after(),
+        })
+    }
+
+    /// Adds a certificate that has been verified. An older one of the same subject and issuer gives
+    /// way, a newer one stays.
+    pub(crate) fn install(&mut self, certificate: &Certificate, filestamp: Stamp, flags: u8) {
+        let same = |entry: &Entry| {
+            entry.certificate.subject() == certificate.subject()
+                && entry.certificate.issuer() == certificate.issuer()
+        };
+        if let Some(at) = self.entries.iter().position(same) {
+            let Some(old) = self.entries.get_mut(at) else {
+                return;
+            };
+            let is_newer = old.filestamp.is_before(filestamp)
+                || old.filestamp == filestamp
+                    && old.certificate.not_before() < certificate.not_before();
+            if at == 0 || !is_newer {
+                old.flags |= flags;
+                return;
+            }
+            self.entries.remove(at);
+        }
+        if self.entries.len() >= MOST {
+            self.entries.remove(1);
+        }
+        self.entries.push(Entry {
+            certificate: certificate.clone(),
+            filestamp,
+            flags: flags | trust_flag(certificate),
+            signed: None,
+        });
+    }
+
+    /// What answers a question for `subject`: a certificate that its owner, a trusted host, signed
+    /// itself, or else one that another host signed. A private one never does.
+    pub(crate) fn answer(
+        &mut self,
+        subject: &str,
+        signer: &Signer,
+        now: Timestamp,
+    ) -> Result<Option<&SignedValue>, ntp_keys::SignError> {
+        let candidates = self.entries.iter_mut().rev().filter(|entry| {
+            entry.certificate.subject() == subject
+                && entry.flags & PRIVATE == 0
+                && (entry.flags & TRUSTED != 0 || !entry.certificate.is_self_issued())
+        });
+        let found = candidates.max_by_key(|entry| {
+            (
+                entry.certificate.is_self_issued(),
+                entry.certificate.not_before(),
+            )
+        });
+        let Some(entry) = found else {
+            return Ok(None);
+        };
+        entry.fresh(signer, now).map(Some)
+    }
+
+    /// The host's own certificate, signed.
+    pub(crate) fn own(
+        &mut self,
+        signer: &Signer,
+        now: Timestamp,
+    ) -> Result<Option<&SignedValue>, ntp_keys::SignError> {
+        let Some(entry) = self.entries.first_mut() else {
+            return Ok(None);
+        };
+        entry.fresh(signer, now).map(Some)
+    }
+}
+
+impl Entry {
+    /// The value with a signature that is not too old.
+    fn fresh(
+        &mut self,
+        signer: &Signer,
+        now: Timestamp,
+    ) -> Result<&SignedValue, ntp_keys::SignError> {
+        let is_fresh = |value: &SignedValue| {
+            let age = now - value.timestamp().near(now);
+            age >= Duration::ZERO && age < FRESH
+        };
+        let value = match self.signed.take().filter(is_fresh) {
+            Some(value) => value,
+            None => signer.sign(now, self.filestamp, self.certificate.der().to_vec())?,
+        };
+        Ok(self.signed.insert(value))
+    }
+}
+
+fn trust_flag(certificate: &Certificate) -> u8 {
+    match certificate.trust() {
+        CertificateTrust::Ordinary => 0,
+        CertificateTrust::Trusted => TRUSTED,
+        CertificateTrust::Private => PRIVATE,
+    }
+}
