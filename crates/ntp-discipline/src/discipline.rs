@@ -30,6 +30,10 @@ pub trait Discipline {
 pub struct Update {
     /// When it was combined.
     pub at: Monotonic,
+    /// When the system peer's best sample was taken
+    /// ([`Estimate::at`](crate::Estimate::at)). A sample is used once: an update whose sample is
+    /// not later than the last one's is ignored.
+    pub sampled: Monotonic,
     /// True time minus the clock: positive if the clock is behind.
     pub offset: Duration,
     /// The combined jitter of the sources.
@@ -121,6 +125,9 @@ pub struct LoopStatus {
     pub minimum_time_constant: PollExponent,
     /// Whether the frequency is worth keeping in the drift file.
     pub frequency_known: bool,
+    /// Whether the loop is still pulling in, so that every filter should give its newest sample
+    /// ([`FilterConditions::settling`](crate::FilterConditions::settling)).
+    pub settling: bool,
     /// In a run that sets the clock once (`-q`): whether all is done.
     pub finished: bool,
 }

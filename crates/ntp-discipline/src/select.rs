@@ -4,6 +4,14 @@ use core::time::Duration as Elapsed;
 
 use ntp_wire::{Duration, Leap, PollExponent, Ppm, Precision, Stratum};
 
+mod cluster;
+mod combine;
+mod intersection;
+
+use cluster::cluster;
+use combine::combine;
+use intersection::intersection;
+
 /// A source as the selection sees it: the values of its association, and of its last packet.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Candidate {
@@ -25,7 +33,8 @@ pub struct Candidate {
     pub dispersion: Duration,
     /// The filter's jitter.
     pub jitter: Duration,
-    /// How long ago the filter last took anything in.
+    /// How long ago the filter last took anything in
+    /// ([`ClockFilter::updated`](crate::ClockFilter::updated)).
     pub age: Elapsed,
     /// How often it is asked.
     pub poll: PollExponent,
@@ -46,9 +55,11 @@ pub struct Candidate {
 /// What kind of source a candidate is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SourceKind {
-    /// A server or peer on the network, or a reference clock.
-    Clock,
-    /// The local clock (127.127.1.x): used when nothing else is left.
+    /// A server or peer on the network.
+    Server,
+    /// A reference clock: never too far away.
+    ReferenceClock,
+    /// The local clock (127.127.1.x): used when nothing else is left, unless it is preferred.
     Local,
     /// An orphan parent: used when not even a local clock is left.
     Orphan,
@@ -61,7 +72,7 @@ pub enum SourceKind {
 pub struct Limits {
     /// `minclock`: clustering stops at this many survivors. 3.
     pub minimum_clocks: usize,
-    /// `maxclock`: no more candidates than this are clustered. 10.
+    /// `maxclock`: who is voted off while there are more than this is a backup. 10.
     pub maximum_clocks: usize,
     /// `minsane`: fewer survivors than this are not followed. 1.
     pub minimum_sane: usize,
@@ -73,9 +84,7 @@ pub struct Limits {
     pub floor: u8,
     /// `ceiling`: every candidate has a lower stratum than this. 16.
     pub ceiling: u8,
-    /// `cohort`: whether sources of our own stratum or above may be followed. On unless 0 is set.
-    pub cohort: bool,
-    /// `orphanwait`: how long the local clock waits for the others. 300 s.
+    /// `orphanwait`: how long the local clock waits for the others, where there are any. 300 s.
     pub orphan_wait: Elapsed,
 }
 
@@ -89,7 +98,6 @@ impl Default for Limits {
             maximum_distance: Duration::from_millis(1500),
             floor: 0,
             ceiling: 16,
-            cohort: true,
             orphan_wait: Elapsed::from_secs(300),
         }
     }
@@ -117,13 +125,13 @@ pub enum Tally {
     Reject = 0,
     /// 1: disagrees with the majority.
     Falsetick = 1,
-    /// 2: there are enough better ones.
+    /// 2: known to ntpq, never given by this selection, nor by that of ntpd 4.2.8.
     Excess = 2,
     /// 3: voted off by clustering.
     Outlier = 3,
     /// 4: survived.
     Candidate = 4,
-    /// 5: would be used if there were fewer.
+    /// 5: voted off while there were more than [`Limits::maximum_clocks`].
     Backup = 5,
     /// 6: the system peer.
     SystemPeer = 6,
@@ -196,16 +204,44 @@ pub struct Combined {
     pub root_dispersion: Duration,
 }
 
+/// Why a candidate cannot be followed: the last four flash bits of its association.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Unfitness {
+    /// `peer_stratum`: it is not synchronised, or its stratum is outside floor and ceiling.
+    pub stratum: bool,
+    /// `peer_dist`: it is too far away.
+    pub distance: bool,
+    /// `peer_loop`: it follows us, or whom we follow.
+    pub looped: bool,
+    /// `peer_unreach`: it does not answer, or it may not be selected.
+    pub unreachable: bool,
+}
+
+impl Unfitness {
+    /// Whether there is any reason.
+    pub const fn any(self) -> bool {
+        self.stratum || self.distance || self.looped || self.unreachable
+    }
+}
+
 /// Selects again and again, remembering what keeps it from hopping between equals.
 #[derive(Clone, Debug)]
 pub struct Selector {
     limits: Limits,
+    /// How near to the best one a system peer must be to stay.
+    hop_threshold: Option<f64>,
+    /// From when on the local clock may be used although others are configured.
+    local_from: Elapsed,
 }
 
 impl Selector {
     /// A selection within `limits`.
     pub fn new(limits: Limits) -> Self {
-        Self { limits }
+        Self {
+            limits,
+            hop_threshold: None,
+            local_from: limits.orphan_wait,
+        }
     }
 
     /// Its limits.
@@ -214,25 +250,239 @@ impl Selector {
     }
 
     /// Judges every candidate and combines the survivors.
+    ///
+    /// The order of the candidates does not matter, but for ties between equals.
     pub fn select(
         &mut self,
         candidates: &[Candidate],
         conditions: &SelectionConditions,
     ) -> Selection {
-        let _ = conditions;
-        Selection {
+        let mut selection = Selection {
             tallies: vec![Tally::Reject; candidates.len()],
             ..Selection::default()
+        };
+        let (mut entrants, mut last_resort) = self.admit(candidates, conditions);
+        selection.mark(&entrants, Tally::Falsetick);
+
+        let agreed = intersection(&entrants);
+        entrants.retain(|entrant| {
+            entrant.always_true || agreed.is_some_and(|agreed| agreed.overlaps(entrant))
+        });
+        // A pulse must agree with the others, but has no voice in which second it is.
+        let pulse = entrants.iter().position(|entrant| entrant.pulse);
+        let pulse = pulse
+            .and_then(|at| entrants.get(at))
+            .map(|pulse| pulse.index);
+        entrants.retain(|entrant| !entrant.pulse);
+        if entrants.is_empty() {
+            last_resort.truncate(1);
+            entrants = last_resort;
+        }
+        selection.mark(&entrants, Tally::Outlier);
+
+        let surplus = cluster(&mut entrants, &self.limits, seconds(conditions.precision));
+        selection.mark(&surplus, Tally::Backup);
+        selection.mark(&entrants, Tally::Candidate);
+        entrants.sort_by(|a, b| a.metric(&self.limits).total_cmp(&b.metric(&self.limits)));
+        selection.survivors = entrants.iter().map(|entrant| entrant.index).collect();
+
+        if let Some(leader) = self.leader(&entrants, conditions.system_peer) {
+            let combined = combine(&entrants, leader, candidates, &self.limits, conditions);
+            selection.tally(leader.index, Tally::SystemPeer);
+            selection.combined = match pulse.and_then(|at| Some((at, candidates.get(at)?))) {
+                Some((at, pulse)) if leader.prefer && combined.numbers_the_seconds() => {
+                    selection.tally(at, Tally::PpsPeer);
+                    Some(combined.taken_over_by(at, pulse))
+                }
+                _ => Some(combined),
+            };
+        } else if conditions.system_peer.is_some() {
+            self.local_from = conditions.uptime.saturating_add(self.limits.orphan_wait);
+        }
+        selection
+    }
+
+    /// Why `candidate` cannot be followed (RFC 5905 appendix A.5.5.3, `accept`).
+    pub fn unfitness(&self, candidate: &Candidate, conditions: &SelectionConditions) -> Unfitness {
+        let limits = &self.limits;
+        let stratum = candidate.stratum.value();
+        let until_next_poll = growth(conditions.dispersion_rate, candidate.poll.interval());
+        Unfitness {
+            stratum: candidate.leap == Leap::Unsynchronised
+                || stratum < limits.floor
+                || stratum >= limits.ceiling,
+            distance: matches!(candidate.kind, SourceKind::Server | SourceKind::Orphan)
+                && self.root_distance(candidate, conditions)
+                    >= limits.maximum_distance + until_next_poll,
+            looped: candidate.looped,
+            unreachable: !candidate.reachable || candidate.noselect,
         }
     }
 
-    /// How far `candidate` may be from true time (RFC 5905 section 11.2, `root_dist`).
+    /// How far `candidate` may be from true time (RFC 5905 appendix A.5.5.2, `root_dist`).
     pub fn root_distance(
         &self,
         candidate: &Candidate,
         conditions: &SelectionConditions,
     ) -> Duration {
-        let _ = (candidate, conditions);
-        Duration::ZERO
+        let distance = (candidate.delay + candidate.root_delay) / 2
+            + candidate.dispersion
+            + growth(conditions.dispersion_rate, candidate.age)
+            + candidate.root_dispersion
+            + candidate.jitter;
+        distance.max(self.limits.minimum_distance)
+    }
+
+    /// Those who may vote, and those who are used when nobody can; each in an order that does not
+    /// depend on theirs.
+    fn admit(
+        &self,
+        candidates: &[Candidate],
+        conditions: &SelectionConditions,
+    ) -> (Vec<Entrant>, Vec<Entrant>) {
+        // The reference lets the local clock wait even where there is nobody to wait for.
+        let alone = candidates
+            .iter()
+            .all(|candidate| candidate.kind == SourceKind::Local || candidate.noselect);
+        let local_may = alone || conditions.uptime >= self.local_from;
+
+        let mut entrants = Vec::with_capacity(candidates.len());
+        let mut last_resort = Vec::new();
+        for (index, candidate) in candidates.iter().enumerate() {
+            if self.unfitness(candidate, conditions).any() {
+                continue;
+            }
+            let entrant = Entrant::new(index, candidate, self.root_distance(candidate, conditions));
+            match candidate.kind {
+                SourceKind::Local if !candidate.prefer => {
+                    if local_may {
+                        last_resort.push(entrant.without_error(&self.limits));
+                    }
+                }
+                SourceKind::Orphan => last_resort.push(entrant.without_error(&self.limits)),
+                _ => entrants.push(entrant),
+            }
+        }
+        entrants.sort_by(Entrant::canonical_order);
+        last_resort.sort_by(|a, b| b.local.cmp(&a.local).then(a.canonical_order(b)));
+        (entrants, last_resort)
+    }
+
+    /// Whom to follow: the preferred survivor, else the best one, unless the system peer so far
+    /// is about as good. That nearness is halved each time, so that in the end it gives way.
+    fn leader<'a>(
+        &mut self,
+        survivors: &'a [Entrant],
+        system_peer: Option<usize>,
+    ) -> Option<&'a Entrant> {
+        let best = survivors.first()?;
+        if survivors.len() < self.limits.minimum_sane {
+            return None;
+        }
+        if let Some(preferred) = survivors.iter().find(|survivor| survivor.prefer) {
+            self.hop_threshold = None;
+            return Some(preferred);
+        }
+        let former = survivors
+            .iter()
+            .find(|survivor| Some(survivor.index) == system_peer);
+        let minimum_distance = self.limits.minimum_distance.to_seconds_f64();
+        let hop = former
+            .filter(|former| former.index != best.index)
+            .map(|former| (former, (best.offset - former.offset).abs()))
+            .filter(|(_, gap)| *gap < minimum_distance);
+        if let Some((former, gap)) = hop {
+            let threshold = self
+                .hop_threshold
+                .map_or(minimum_distance, |threshold| threshold / 2.0);
+            if gap < threshold {
+                self.hop_threshold = Some(threshold);
+                return Some(former);
+            }
+        }
+        self.hop_threshold = None;
+        Some(best)
     }
 }
+
+impl Selection {
+    fn mark(&mut self, entrants: &[Entrant], tally: Tally) {
+        for entrant in entrants {
+            self.tally(entrant.index, tally);
+        }
+    }
+
+    fn tally(&mut self, index: usize, tally: Tally) {
+        if let Some(place) = self.tallies.get_mut(index) {
+            *place = tally;
+        }
+    }
+}
+
+/// A candidate that is fit, in the quantities that the mathematics needs, in seconds.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Entrant {
+    index: usize,
+    offset: f64,
+    distance: f64,
+    jitter: f64,
+    stratum: u8,
+    /// The RMS of the others' offsets against this one's; set by clustering.
+    selection_jitter: f64,
+    prefer: bool,
+    always_true: bool,
+    pulse: bool,
+    local: bool,
+}
+
+impl Entrant {
+    fn new(index: usize, candidate: &Candidate, distance: Duration) -> Self {
+        Self {
+            index,
+            offset: candidate.offset.to_seconds_f64(),
+            distance: distance.to_seconds_f64(),
+            jitter: candidate.jitter.to_seconds_f64(),
+            stratum: candidate.stratum.value(),
+            selection_jitter: 0.0,
+            prefer: candidate.prefer,
+            always_true: candidate.always_true,
+            pulse: candidate.kind == SourceKind::Pps,
+            local: candidate.kind == SourceKind::Local,
+        }
+    }
+
+    /// A last resort competes with nobody.
+    fn without_error(self, limits: &Limits) -> Self {
+        Self {
+            distance: limits.minimum_distance.to_seconds_f64(),
+            jitter: 0.0,
+            ..self
+        }
+    }
+
+    /// How bad a system peer it would be.
+    fn metric(&self, limits: &Limits) -> f64 {
+        self.selection_jitter * self.distance
+            + f64::from(self.stratum) * limits.minimum_distance.to_seconds_f64()
+    }
+
+    fn canonical_order(&self, other: &Self) -> core::cmp::Ordering {
+        self.distance
+            .total_cmp(&other.distance)
+            .then(self.stratum.cmp(&other.stratum))
+            .then(self.offset.total_cmp(&other.offset))
+            .then(self.jitter.total_cmp(&other.jitter))
+    }
+}
+
+fn seconds(precision: Precision) -> f64 {
+    precision.to_duration().to_seconds_f64()
+}
+
+/// By how much an undisciplined clock may go wrong in a time.
+fn growth(rate: Ppm, time: Elapsed) -> Duration {
+    Duration::from_seconds_f64(rate.value().max(0.0) * 1e-6 * time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests;

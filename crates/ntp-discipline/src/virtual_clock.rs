@@ -4,47 +4,87 @@ use ntp_wire::{Duration, Monotonic, Ppm, Timestamp};
 
 use crate::{Adjustment, Applied};
 
+/// 2⁶⁴: rates are kept in units of 2⁻⁶⁴, elapsed time in units of 2⁻⁶⁴ ns.
+const ONE: f64 = 18_446_744_073_709_551_616.0;
+
 /// A clock over a monotonic one, with an error of its own.
 ///
-/// Between changes it is a straight line; it is kept in whole numbers, so that a million changes
-/// add up without rounding.
+/// Between changes it is a straight line. It is kept in whole numbers, so that a million changes
+/// add up without rounding: what it shows depends on its rates and how long each was in force, not
+/// on how often it was asked or told.
+///
+/// ```
+/// use core::time::Duration as Elapsed;
+/// use ntp_discipline::{Adjustment, VirtualClock};
+/// use ntp_wire::{Duration, Monotonic, Ppm, Timestamp};
+///
+/// let start = Timestamp::from_unix(1_795_393_189, 0);
+/// let mut clock = VirtualClock::new(start, Monotonic::START, Ppm::new(50.0));
+/// let later = Monotonic::START + Elapsed::from_secs(100);
+/// assert_eq!((clock.wall(later) - start).to_nanos(), 100_005_000_000); // 5 ms too fast
+///
+/// clock.adjust(later, &Adjustment::Step(Duration::from_millis(-5)));
+/// clock.adjust(later, &Adjustment::Rate(Ppm::new(-50.0)));
+/// let end = later + Elapsed::from_secs(100);
+/// assert_eq!((clock.wall(end) - start).to_nanos(), 200_000_000_000);
+/// ```
 #[derive(Clone, Debug)]
 pub struct VirtualClock {
-    /// What the clock shows at `anchor`, steps included, elapsed time not.
+    /// What it showed at `anchor`, had it stood still since the start: the start and all steps.
     base: Timestamp,
+    /// How far it ran until `anchor`, in 2⁻⁶⁴ ns.
+    run: i128,
     anchor: Monotonic,
     frequency_error: Ppm,
     rate: Ppm,
-    steps: Duration,
 }
 
 impl VirtualClock {
     /// The most that it may be asked to run faster or slower: 500 ppm, as a kernel's clock.
     pub const MAXIMUM_RATE: Ppm = Ppm::new(500.0);
 
-    /// A clock that shows `wall` at `at`, and gains `frequency_error` when left alone.
+    /// The largest frequency error, 10 %.
+    pub const MAXIMUM_ERROR: Ppm = Ppm::new(100_000.0);
+
+    /// A clock that shows `wall` at `at`, and gains `frequency_error` when left alone. An error
+    /// beyond [`MAXIMUM_ERROR`](Self::MAXIMUM_ERROR) is cut down to it.
     pub fn new(wall: Timestamp, at: Monotonic, frequency_error: Ppm) -> Self {
         Self {
             base: wall,
+            run: 0,
             anchor: at,
-            frequency_error,
+            frequency_error: frequency_error.clamp(Self::MAXIMUM_ERROR),
             rate: Ppm::ZERO,
-            steps: Duration::ZERO,
         }
     }
 
-    /// What it shows at `at`.
+    /// What it shows at `at`. Times before the last change count as the time of that change.
     pub fn wall(&self, at: Monotonic) -> Timestamp {
-        let _ = self.anchor;
-        self.base + Duration::from_nanos(at.as_nanos() as i64)
+        let run = self.run_until(at);
+        // Whole and part nanoseconds become seconds and 2⁻³² s, rounded down both.
+        let nanoseconds = run >> 64;
+        let seconds = nanoseconds.div_euclid(1_000_000_000);
+        let part = (nanoseconds.rem_euclid(1_000_000_000) << 32) | ((run >> 32) & 0xffff_ffff);
+        let fraction = Duration::from_bits((part / 1_000_000_000) as i64);
+        Timestamp::from_parts(
+            self.base.seconds().saturating_add(seconds as i64),
+            self.base.fraction(),
+        ) + fraction
     }
 
-    /// Steps it or changes its rate, at `at`.
+    /// Steps it or changes its rate, at `at`; a rate beyond
+    /// [`MAXIMUM_RATE`](Self::MAXIMUM_RATE) is cut down to it.
     pub fn adjust(&mut self, at: Monotonic, change: &Adjustment) -> Applied {
-        let _ = at;
         match change {
-            Adjustment::Step(step) => Applied::Stepped(*step),
-            Adjustment::Rate(rate) => Applied::Rate(*rate),
+            Adjustment::Step(step) => {
+                self.base += *step;
+                Applied::Stepped(*step)
+            }
+            Adjustment::Rate(rate) => {
+                self.advance(at);
+                self.rate = rate.clamp(Self::MAXIMUM_RATE);
+                Applied::Rate(self.rate)
+            }
             Adjustment::Status(_) => Applied::Status,
         }
     }
@@ -59,14 +99,122 @@ impl VirtualClock {
         self.frequency_error
     }
 
-    /// Lets the oscillator change, as by temperature, at `at`.
+    /// Lets the oscillator change at `at`, as with the temperature.
     pub fn set_frequency_error(&mut self, at: Monotonic, frequency_error: Ppm) {
-        let _ = at;
-        self.frequency_error = frequency_error;
+        self.advance(at);
+        self.frequency_error = frequency_error.clamp(Self::MAXIMUM_ERROR);
     }
 
-    /// The sum of all steps.
-    pub fn steps(&self) -> Duration {
-        self.steps
+    fn advance(&mut self, at: Monotonic) {
+        self.run = self.run_until(at);
+        self.anchor = self.anchor.max(at);
+    }
+
+    fn run_until(&self, at: Monotonic) -> i128 {
+        let elapsed = i128::from(at.as_nanos().saturating_sub(self.anchor.as_nanos()));
+        // At most 2⁶⁴ ns times 1.1 · 2⁶⁴ units; only a run of centuries can saturate.
+        elapsed
+            .saturating_mul(Self::per_nanosecond(self.frequency_error, self.rate))
+            .saturating_add(self.run)
+    }
+
+    /// How far it runs in a nanosecond, in 2⁻⁶⁴ ns.
+    fn per_nanosecond(frequency_error: Ppm, rate: Ppm) -> i128 {
+        let units = |rate: Ppm| (rate.value() * 1e-6 * ONE) as i128;
+        (1 << 64) + units(frequency_error) + units(rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration as Elapsed;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(nanoseconds: u64) -> Monotonic {
+        Monotonic::from_nanos(nanoseconds)
+    }
+
+    #[test]
+    fn rates_are_cut_down_and_told() {
+        let mut clock = VirtualClock::new(Timestamp::UNIX_EPOCH, at(0), Ppm::new(1e9));
+        assert_eq!(clock.frequency_error(), VirtualClock::MAXIMUM_ERROR);
+        assert_eq!(
+            clock.adjust(at(0), &Adjustment::Rate(Ppm::new(-700.0))),
+            Applied::Rate(Ppm::new(-500.0))
+        );
+    }
+
+    #[test]
+    fn a_million_changes_add_up() {
+        let start = Timestamp::from_unix(1_795_393_189, 123_456_789);
+        let mut clock = VirtualClock::new(start, at(0), Ppm::new(12.5));
+        for second in 0..1_000_000 {
+            let rate = if second % 2 == 0 { 400.0 } else { -425.0 };
+            clock.adjust(
+                at(second * 1_000_000_000),
+                &Adjustment::Rate(Ppm::new(rate)),
+            );
+        }
+        // 12.5 + 400 and 12.5 − 425 cancel but for what a rate cannot be told exactly.
+        let end = clock.wall(at(1_000_000 * 1_000_000_000));
+        let error = (end - start) - Duration::from_seconds(1_000_000);
+        assert!(error.abs() <= Duration::from_bits(1), "{error:?}");
+    }
+
+    #[test]
+    fn it_saturates_after_centuries() {
+        let mut clock = VirtualClock::new(Timestamp::UNIX_EPOCH, at(0), Ppm::new(1e9));
+        clock.adjust(at(u64::MAX), &Adjustment::Rate(Ppm::new(500.0)));
+        assert!(clock.wall(at(u64::MAX)) > Timestamp::from_unix(290 * 31_556_952, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_of_rate_is_continuous(
+            error in -600.0..600.0, rates in proptest::collection::vec((-600.0..600.0, 0u64..1 << 40), 0..20),
+        ) {
+            let mut clock = VirtualClock::new(Timestamp::UNIX_EPOCH, at(5), Ppm::new(error));
+            let mut now = at(5);
+            for (rate, later) in rates {
+                now += Elapsed::from_nanos(later);
+                let before = clock.wall(now);
+                clock.adjust(now, &Adjustment::Rate(Ppm::new(rate)));
+                prop_assert_eq!(clock.wall(now), before);
+            }
+        }
+
+        #[test]
+        fn a_step_moves_it_by_just_that(error in -600.0..600.0, time in 0u64..1 << 60, step in -1i64 << 60..1 << 60) {
+            let mut clock = VirtualClock::new(Timestamp::UNIX_EPOCH, at(0), Ppm::new(error));
+            let before = clock.wall(at(time));
+            let step = Duration::from_bits(step);
+            clock.adjust(at(time), &Adjustment::Step(step));
+            prop_assert_eq!(clock.wall(at(time)) - before, step);
+        }
+
+        #[test]
+        fn asking_and_repeating_change_nothing(
+            error in -600.0..600.0, rate in -500.0..500.0, times in proptest::collection::vec(0u64..1 << 50, 1..20),
+        ) {
+            let mut often = VirtualClock::new(Timestamp::UNIX_EPOCH, at(0), Ppm::new(error));
+            let mut times = times;
+            times.sort_unstable();
+            let rate = Adjustment::Rate(Ppm::new(rate));
+            often.adjust(at(0), &rate);
+            let once = often.clone();
+            for time in times {
+                often.adjust(at(time), &rate);
+                prop_assert_eq!(often.wall(at(time)), once.wall(at(time)));
+            }
+        }
+
+        #[test]
+        fn it_never_runs_backwards(error in -600.0..600.0, time in 0u64..1 << 60, later in 0u64..1 << 60) {
+            let clock = VirtualClock::new(Timestamp::UNIX_EPOCH, at(0), Ppm::new(error));
+            prop_assert!(clock.wall(at(time + later)) >= clock.wall(at(time)));
+        }
     }
 }
