@@ -61,8 +61,9 @@ pub struct ClientOptions {
 ///
 /// A crypto-NAK, an error field and a wrong MAC are things that anybody can send who sees the
 /// requests. So one alone does nothing. Four in a row, each in answer to a request of its own and
-/// without any good reply in between, make the association begin anew; one that is proventic at
-/// most once an hour. Who can bring that about could as well keep all replies away.
+/// without any good reply before or after it, make the association begin anew; one that is
+/// proventic at most once an hour. Who can bring that about can keep the true replies away, and so
+/// gains nothing.
 #[derive(Debug)]
 pub struct Association {
     options: ClientOptions,
@@ -128,6 +129,8 @@ struct CookieValue {
 struct Sent {
     key_id: KeyId,
     opcode: Option<Opcode>,
+    /// Whether something has come that looks as if the server had forgotten us.
+    refused: bool,
 }
 
 /// Pauses between tries of SIGN and LEAP, in polls: a server that does not answer them must not

@@ -10,8 +10,8 @@ use crate::{
 
 /// Flag of a certificate: its owner is a trusted host.
 pub(crate) const TRUSTED: u8 = 0x1;
-/// Flag of a certificate: another one at hand is signed by its owner.
-pub(crate) const HAS_SIGNED: u8 = 0x2;
+/// Flag of a certificate: that of its issuer is at hand, and proves it.
+pub(crate) const SIGNED: u8 = 0x2;
 /// Flag of a certificate: a signature proves it.
 pub(crate) const VALID: u8 = 0x4;
 /// Flag of a certificate: it must never be sent.
@@ -30,7 +30,7 @@ pub struct CachedCertificate<'a> {
     pub subject: &'a str,
     /// Who signed it.
     pub issuer: &'a str,
-    /// 0x1 trusted, 0x2 has signed another, 0x4 valid, 0x8 private.
+    /// 0x1 trusted, 0x2 proven by its issuer's certificate, 0x4 valid, 0x8 private.
     pub flags: u8,
     /// When it expires.
     pub until: Timestamp,
@@ -86,7 +86,9 @@ impl CertificateCache {
                 || old.filestamp == filestamp
                     && old.certificate.not_before() < certificate.not_before();
             if at == 0 || !is_newer {
-                old.flags |= flags;
+                if old.certificate == *certificate {
+                    old.flags |= flags;
+                }
                 return;
             }
             self.entries.remove(at);

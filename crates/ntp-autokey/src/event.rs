@@ -90,7 +90,7 @@ pub struct CertificateNote {
     pub subject: String,
     /// Who signed it.
     pub issuer: String,
-    /// 0x1 trusted, 0x2 has signed another, 0x4 valid, 0x8 private.
+    /// 0x1 trusted, 0x2 proven by its issuer's certificate, 0x4 valid, 0x8 private.
     pub flags: u8,
     /// How it is signed.
     pub scheme: SignatureScheme,

@@ -1,7 +1,5 @@
 //! The identity of this host, and the server.
 
-use std::net::IpAddr;
-
 use ntp_keys::{Certificate, DigestAlgorithm, PrivateKey, SignError, SignatureScheme, VerifyError};
 use ntp_wire::Timestamp;
 use rand::{Rng, SeedableRng, rngs::ChaCha20Rng};
@@ -379,3 +377,6 @@ pub enum HostError {
     #[error("the IFF key has no secret: it is what clients have (ntpkey_iffpar_*)")]
     IffWithoutSecret,
 }
+
+#[cfg(test)]
+mod tests;

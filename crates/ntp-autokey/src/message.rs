@@ -229,13 +229,13 @@ impl<'a> Value<'a> {
             left: body.len(),
         };
         let rest = body.get(VALUE_HEAD..).unwrap_or_default();
-        let (octets, rest) = take_padded(rest, length).ok_or(beyond("value", length))?;
+        let (octets, rest) = take_padded(rest, length).ok_or_else(|| beyond("value", length))?;
         let signature = match number(rest, 0) {
             None => &[][..],
             Some(length) => {
                 let rest = rest.get(4..).unwrap_or_default();
                 take_padded(rest, length)
-                    .ok_or(beyond("signature", length))?
+                    .ok_or_else(|| beyond("signature", length))?
                     .0
             }
         };

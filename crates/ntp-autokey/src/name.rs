@@ -16,7 +16,7 @@ pub(crate) fn is_proper(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= LONGEST
         && name.bytes().all(|octet| octet.is_ascii_graphic())
-        && host_of(name) != ""
+        && !host_of(name).is_empty()
 }
 
 /// The part before the `@`.

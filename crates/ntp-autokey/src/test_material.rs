@@ -88,7 +88,7 @@ pub(crate) struct Recipe {
     pub(crate) key: usize,
     pub(crate) trust: CertificateTrust,
     /// Days that the certificate holds, counted from a day before the start.
-    pub(crate) days: i64,
+    pub(crate) days: i32,
     pub(crate) iff: Option<IffKey>,
     pub(crate) digest: DigestAlgorithm,
 }
@@ -230,7 +230,7 @@ impl World {
     }
 
     pub(crate) fn pass(&mut self, seconds: u64) {
-        self.now += Duration::from_seconds(seconds as i64);
+        self.now += Duration::from_seconds(seconds as i32);
         self.monotonic += Elapsed::from_secs(seconds);
     }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     CertificateNote, Cookie, Direction, Event, Exchange, Host, IffGroups, LeapValues, Message,
     Opcode, ReceiveError, RestartReason, SessionKey, StatusWord, Value,
-    certificate_cache::{HAS_SIGNED, VALID},
+    certificate_cache::{SIGNED, VALID},
     name,
 };
 
@@ -73,8 +73,13 @@ impl Association {
         if sent.is_none() || spare || !error.hints_at_new_keys() {
             return;
         }
-        // One request counts once.
-        self.sent = None;
+        // One request counts once, and its true reply may still come.
+        if let Some(sent) = &mut self.sent {
+            if sent.refused {
+                return;
+            }
+            sent.refused = true;
+        }
         self.refusals = self.refusals.saturating_add(1);
         let now = exchange.monotonic;
         let too_soon = self.is_proventic()
@@ -252,8 +257,8 @@ impl Association {
                 value.verify(key, scheme)
             })?;
         if let Some((certificate, filestamp, flags)) = self.dance.trail.verified().last() {
-            // What signed another is known only later; the log shows what it is by itself.
-            let flags = flags & !HAS_SIGNED;
+            // That its issuer's certificate proves it is known only later.
+            let flags = flags & !SIGNED;
             self.events
                 .push(Event::Certificate(note(certificate, filestamp, flags)));
         }

@@ -31,7 +31,11 @@ impl Association {
         let cookie = opcode.map_or(cookie, |_| Cookie::PUBLIC);
         SessionKey::new(algorithm, exchange.local, exchange.remote, key_id, cookie)
             .seal(key_id, packet);
-        self.sent = Some(Sent { key_id, opcode });
+        self.sent = Some(Sent {
+            key_id,
+            opcode,
+            refused: false,
+        });
     }
 
     /// The first step that is missing.

@@ -5,7 +5,7 @@ use ntp_wire::{Duration, Timestamp};
 
 use crate::{
     Exchange, Opcode, ReceiveError, Stamp, Value,
-    certificate_cache::{HAS_SIGNED, TRUSTED, VALID},
+    certificate_cache::{SIGNED, TRUSTED, VALID},
     name,
 };
 
@@ -55,13 +55,11 @@ impl Trail {
 
     /// The certificates with their filestamps and flags, in the order in which they came.
     pub(super) fn verified(&self) -> impl Iterator<Item = (&Certificate, Stamp, u8)> {
-        self.links.iter().enumerate().map(|(index, link)| {
+        self.links.iter().map(|link| {
             let flags = if link.certificate.is_self_issued() {
                 VALID | TRUSTED
-            } else if index == 0 {
-                VALID
             } else {
-                VALID | HAS_SIGNED
+                VALID | SIGNED
             };
             (&link.certificate, link.filestamp, flags)
         })
@@ -99,7 +97,10 @@ impl Trail {
                 found: certificate.subject().escape_default().to_string(),
             });
         }
-        signature(self.server_key().unwrap_or(certificate.public_key()))?;
+        signature(
+            self.server_key()
+                .unwrap_or_else(|| certificate.public_key()),
+        )?;
         check_times(&certificate, value, exchange)?;
         if let Some(before) = self.links.last() {
             check_link(&before.certificate, &certificate)?;

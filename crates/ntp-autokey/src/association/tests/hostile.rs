@@ -195,7 +195,7 @@ fn certificate(
     (subject, which): (&str, usize),
     (issuer, signer): (&str, usize),
     trust: CertificateTrust,
-    (from, until): (i64, i64),
+    (from, until): (i32, i32),
 ) -> Certificate {
     let strength = Strength::Of2008;
     let at = |seconds| start() + Duration::from_seconds(seconds);

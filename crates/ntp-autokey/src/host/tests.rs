@@ -1,0 +1,462 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use ntp_keys::{CertificateTrust, PublicKey};
+use ntp_wire::{KeyId, Packet, Trailer};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    Cookie, Direction, Exchange, Message, SessionKey, Value,
+    test_material::{
+        CLIENT, Recipe, SERVER, Strength, World, clients_half, header, iff_key, start,
+    },
+};
+
+const KEY_ID: KeyId = KeyId::new(0x1234_5678);
+
+fn seal(mut packet: Vec<u8>) -> Vec<u8> {
+    SessionKey::new(DigestAlgorithm::Md5, CLIENT, SERVER, KEY_ID, Cookie::PUBLIC)
+        .seal(KEY_ID, &mut packet);
+    packet
+}
+
+fn request(opcode: Opcode, octets: &[u8]) -> Vec<u8> {
+    let mut packet = header(3);
+    Message {
+        direction: Direction::Request,
+        opcode,
+        association: 7,
+        value: Some(Value {
+            timestamp: Stamp::NEVER,
+            filestamp: Stamp::new(4_000_000_000),
+            octets,
+            signature: &[],
+        }),
+    }
+    .emit(&mut packet);
+    seal(packet)
+}
+
+fn exchange() -> Exchange {
+    Exchange {
+        local: SERVER,
+        remote: CLIENT,
+        now: start(),
+        monotonic: ntp_wire::Monotonic::START,
+        synchronised: true,
+    }
+}
+
+fn ask(host: &mut Host, packet: &[u8]) -> Result<(Reply, Vec<u8>), Refusal> {
+    let mut reply = header(4);
+    let packet = Packet::parse(packet).unwrap();
+    match host.respond(&exchange(), &packet, &mut reply) {
+        Ok(verdict) => Ok((verdict, reply)),
+        Err(refusal) => {
+            assert_eq!(reply.len(), 48, "a refusal leaves the reply alone");
+            Err(refusal)
+        }
+    }
+}
+
+fn iff_host() -> Host {
+    Recipe {
+        iff: Some(iff_key(1, 4_000_000_000)),
+        ..Recipe::server()
+    }
+    .host()
+}
+
+#[test]
+fn the_secret_survives_a_restart_but_not_a_new_key() {
+    let cookie = |recipe: &Recipe, seed| {
+        let host = Host::new(recipe.credentials(), HostOptions::default(), [seed; 32]).unwrap();
+        host.session_keys().cookie(SERVER, CLIENT)
+    };
+    let recipe = Recipe::server();
+    assert_eq!(cookie(&recipe, 1), cookie(&recipe, 2));
+    let other = Recipe {
+        key: 2,
+        ..Recipe::server()
+    };
+    assert_ne!(cookie(&recipe, 1), cookie(&other, 1));
+    // It is not the reference's, which has no secret.
+    let known = SessionKey::new(
+        DigestAlgorithm::Md5,
+        CLIENT,
+        SERVER,
+        KeyId::new(0),
+        Cookie::PUBLIC,
+    );
+    assert_ne!(cookie(&recipe, 1).value(), known.next_key_id().value());
+}
+
+#[test]
+fn credentials_that_do_not_fit_are_refused() {
+    let new = |change: fn(&mut Credentials)| {
+        let mut credentials = Recipe::server().credentials();
+        change(&mut credentials);
+        Host::new(credentials, HostOptions::default(), [0; 32]).unwrap_err()
+    };
+    let error = new(|c| c.host_key = Strength::Of2008.key(3));
+    assert_eq!(error, HostError::ForeignCertificate("server".to_owned()));
+    let error = new(|c| c.sign_key = Some(Strength::Of2008.key(3)));
+    assert_eq!(error, HostError::ForeignCertificate("server".to_owned()));
+    let error = new(|c| c.iff = Some(clients_half(&iff_key(1, 1))));
+    assert_eq!(error, HostError::IffWithoutSecret);
+    let error = new(|c| {
+        c.certificate = Recipe {
+            name: "a b",
+            ..Recipe::server()
+        }
+        .certificate();
+    });
+    assert_eq!(error, HostError::Name("a b".to_owned()));
+    let error = new(|c| {
+        let key = PrivateKey::generate(256, &mut ChaCha20Rng::from_seed([1; 32]));
+        c.sign_key = Some(std::mem::replace(&mut c.host_key, key.unwrap()));
+    });
+    assert_eq!(error, HostError::HostKeyTooSmall { bits: 256 });
+}
+
+#[test]
+fn a_bare_request_with_a_foreign_cookie_is_told_so() {
+    let mut host = iff_host();
+    let (verdict, reply) = ask(&mut host, &seal(header(3))).unwrap();
+    assert_eq!(
+        verdict,
+        Reply::CryptoNak {
+            restart: Some(KEY_ID)
+        }
+    );
+    assert_eq!(Packet::parse(&reply).unwrap().trailer(), Trailer::CryptoNak);
+
+    let mut error = header(4);
+    host.session_keys()
+        .seal_restart(SERVER, CLIENT, KEY_ID, &mut error);
+    let packet = Packet::parse(&error).unwrap();
+    let field = packet.extensions().next().unwrap();
+    assert_eq!((field.kind, field.body), (0xc201, &[0; 4][..]));
+    let key = SessionKey::new(DigestAlgorithm::Md5, SERVER, CLIENT, KEY_ID, Cookie::PUBLIC);
+    let Trailer::Mac { digest, .. } = packet.trailer() else {
+        panic!("no MAC");
+    };
+    assert!(key.verify(packet.authenticated(), digest));
+}
+
+#[test]
+fn a_wrong_mac_over_fields_is_not_worth_two_answers() {
+    let mut packet = request(Opcode::Association, b"client");
+    *packet.last_mut().unwrap() ^= 1;
+    let (verdict, reply) = ask(&mut iff_host(), &packet).unwrap();
+    assert_eq!(verdict, Reply::CryptoNak { restart: None });
+    assert_eq!(reply.len(), 52);
+}
+
+#[test]
+fn packets_without_an_autokey_mac_are_none_of_ours() {
+    let mut symmetric = header(3);
+    symmetric.extend([0, 0, 0, 1]);
+    symmetric.extend([0; 16]);
+    let mut nak = header(3);
+    nak.extend([0; 4]);
+    for packet in [header(3), nak, symmetric] {
+        assert_eq!(ask(&mut iff_host(), &packet), Err(Refusal::NoMac));
+    }
+}
+
+#[test]
+fn requests_with_hostile_values_are_refused() {
+    let mut host = iff_host();
+    let foreign = Recipe {
+        key: 2,
+        ..Recipe::client()
+    }
+    .certificate();
+    let ours = Recipe {
+        key: 2,
+        ..Recipe::server()
+    }
+    .certificate();
+    let private = Recipe {
+        trust: CertificateTrust::Private,
+        ..Recipe::client()
+    }
+    .certificate();
+    let mut damaged = foreign.der().to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    let small = PrivateKey::generate(256, &mut ChaCha20Rng::from_seed([1; 32]));
+    let small = small.unwrap().public().to_pkcs1_der();
+    let big = [
+        &[0x30, 0x82, 0x08, 0x0a, 0x02, 0x82, 0x08, 0x01, 0x00][..],
+        &[0xff; 2053],
+    ]
+    .concat();
+    let cases: [(Opcode, &[u8]); 22] = [
+        (Opcode::Null, b""),
+        (Opcode::Association, b""),
+        (Opcode::Association, b"a\0b"),
+        (Opcode::Association, &[b'a'; 300]),
+        (Opcode::Certificate, b""),
+        (Opcode::Certificate, b"a\r\n"),
+        (Opcode::Cookie, b""),
+        (Opcode::Cookie, b"\x30\x06\x02\x01\x00\x02\x01\x00"),
+        (Opcode::Cookie, b"\x30\x06\x02\x01\x01\x02\x01\x01"),
+        (Opcode::Cookie, &small),
+        (Opcode::Cookie, &big),
+        (Opcode::Autokey, b""),
+        (Opcode::Sign, b""),
+        (Opcode::Sign, &[0x30; 400]),
+        (Opcode::Sign, ours.der()),
+        (Opcode::Sign, private.der()),
+        (Opcode::Sign, &damaged),
+        (Opcode::Iff, b""),
+        (Opcode::Iff, &[0; 20]),
+        (Opcode::Iff, &[0xff; 1900]),
+        (Opcode::Gq, &[1; 64]),
+        (Opcode::Mv, &[1; 32]),
+    ];
+    for (opcode, octets) in cases {
+        let refusal = ask(&mut host, &request(opcode, octets)).unwrap_err();
+        assert!(!matches!(refusal, Refusal::TooMuchWork(_)), "{refusal}");
+    }
+    assert!(ask(&mut host, &request(Opcode::Sign, foreign.der())).is_ok());
+}
+
+#[test]
+fn responses_and_errors_are_not_answered() {
+    for kind in [0x82u8, 0xc2, 0x42] {
+        for octet in 0..12u8 {
+            let mut packet = header(3);
+            packet.extend([kind, octet, 0, 8, 0, 0, 0, 7]);
+            assert!(ask(&mut iff_host(), &seal(packet)).is_err());
+        }
+    }
+}
+
+#[test]
+fn a_server_without_iff_does_not_offer_it() {
+    let mut host = Recipe::server().host();
+    assert!(!host.status().contains(StatusWord::IFF));
+    let refusal = ask(&mut host, &request(Opcode::Iff, &[1; 20]));
+    assert_eq!(refusal, Err(Refusal::NotOffered(Opcode::Iff)));
+}
+
+#[test]
+fn an_unsynchronised_server_signs_nothing() {
+    let mut host = iff_host();
+    for opcode in [
+        Opcode::Certificate,
+        Opcode::Cookie,
+        Opcode::Leap,
+        Opcode::Sign,
+        Opcode::Iff,
+    ] {
+        let packet = request(opcode, &[1; 20]);
+        let mut reply = header(4);
+        let exchange = Exchange {
+            synchronised: false,
+            ..exchange()
+        };
+        let packet = Packet::parse(&packet).unwrap();
+        host.respond(&exchange, &packet, &mut reply).unwrap();
+        let reply = Packet::parse(&reply).unwrap();
+        let field = reply.extensions().next().unwrap();
+        assert_eq!(
+            (field.kind, field.body),
+            (0x8200 | u16::from(opcode.octet()), &[0, 0, 0, 7][..])
+        );
+    }
+    assert_eq!(host.status().bits(), 0x8_0021);
+    assert_eq!(host.last_update(), None);
+    host.set_synchronised(start(), true);
+    assert_eq!(host.status().bits(), 0x8_0023);
+    assert_eq!(host.last_update(), Some(start()));
+}
+
+#[test]
+fn private_certificates_are_never_given_away() {
+    let mut host = Recipe {
+        trust: CertificateTrust::Private,
+        ..Recipe::server()
+    }
+    .host();
+    let (_, reply) = ask(&mut host, &request(Opcode::Certificate, b"server")).unwrap();
+    assert_eq!(reply.len(), 48 + 8 + 20);
+}
+
+#[test]
+fn expired_certificates_sign_nothing_and_are_not_signed() {
+    let certificate = Recipe {
+        key: 1,
+        days: 1,
+        ..Recipe::client()
+    }
+    .certificate();
+    let refusal = ask(&mut iff_host(), &request(Opcode::Sign, certificate.der()));
+    // It expired at the start, and a second later is later.
+    assert!(refusal.is_ok());
+    let certificate = Recipe {
+        days: 0,
+        ..Recipe::client()
+    }
+    .certificate();
+    let refusal = ask(&mut iff_host(), &request(Opcode::Sign, certificate.der()));
+    assert_eq!(
+        refusal,
+        Err(Refusal::CertificateExpired("client".to_owned()))
+    );
+    let mut host = Recipe {
+        days: 0,
+        ..Recipe::server()
+    }
+    .host();
+    let certificate = Recipe::client().certificate();
+    let refusal = ask(&mut host, &request(Opcode::Sign, certificate.der()));
+    assert_eq!(refusal, Err(Refusal::OwnCertificateExpired));
+}
+
+#[test]
+fn public_key_work_is_limited() {
+    let mut host = Host::new(
+        Recipe::server().credentials(),
+        HostOptions::default(),
+        [0; 32],
+    )
+    .unwrap();
+    let key = Strength::Of2008.key(1).public().to_pkcs1_der();
+    let packet = request(Opcode::Cookie, &key);
+    let count = (0..200).filter(|_| ask(&mut host, &packet).is_ok()).count();
+    assert_eq!(count, usize::from(WorkLimits::default().each_at_once));
+    assert_eq!(ask(&mut host, &packet), Err(Refusal::TooMuchWork(CLIENT)));
+    // All sources together.
+    let answered = (0..2000u32)
+        .filter(|n| {
+            let remote = IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + n));
+            let mut packet = header(3);
+            packet.extend_from_slice(&request(Opcode::Cookie, &key)[48..]);
+            packet.truncate(packet.len() - 20);
+            SessionKey::new(DigestAlgorithm::Md5, remote, SERVER, KEY_ID, Cookie::PUBLIC)
+                .seal(KEY_ID, &mut packet);
+            let packet = Packet::parse(&packet).unwrap();
+            let exchange = Exchange {
+                remote,
+                ..exchange()
+            };
+            host.respond(&exchange, &packet, &mut header(4)).is_ok()
+        })
+        .count();
+    assert_eq!(
+        answered + count,
+        usize::from(WorkLimits::default().all_at_once)
+    );
+    // Time is not touched by that.
+    let cookie = host.session_keys().cookie(SERVER, CLIENT);
+    let mut bare = header(3);
+    SessionKey::new(DigestAlgorithm::Md5, CLIENT, SERVER, KEY_ID, cookie).seal(KEY_ID, &mut bare);
+    assert_eq!(ask(&mut host, &bare).unwrap().0, Reply::Sealed);
+}
+
+#[test]
+fn strangers_cannot_fill_the_cache() {
+    let mut host = iff_host();
+    for n in 0..1000 {
+        let name = format!("client{n}");
+        let _ = ask(&mut host, &request(Opcode::Association, name.as_bytes()));
+        let certificate = Recipe {
+            name: "client",
+            ..Recipe::client()
+        }
+        .certificate();
+        let _ = ask(&mut host, &request(Opcode::Sign, certificate.der()));
+    }
+    assert_eq!(host.certificates().count(), 1);
+}
+
+#[test]
+fn signatures_are_reused_for_a_day_and_not_longer() {
+    let mut world = World::new(&Recipe::server(), &Recipe::client(), None);
+    let mut timestamps = Vec::new();
+    for _ in 0..3 {
+        let (_, reply) = world
+            .respond(&request(Opcode::Certificate, b"server"))
+            .unwrap();
+        let packet = Packet::parse(&reply).unwrap();
+        let field = packet.extensions().next().unwrap();
+        timestamps.push(Message::parse(&field).unwrap().value.unwrap().timestamp);
+        world.pass(50_000);
+    }
+    assert_eq!(timestamps[0], timestamps[1]);
+    assert!(timestamps[1].is_before(timestamps[2]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_request_makes_it_panic(kind: u16, body in prop::collection::vec(any::<u8>(), 0..200), bytes: Vec<u8>) {
+        let mut host = iff_host();
+        let mut packet = header(3);
+        packet.extend_from_slice(&bytes);
+        if let Ok(packet) = Packet::parse(&packet) {
+            let _ = host.respond(&exchange(), &packet, &mut header(4));
+        }
+        let mut packet = header(3);
+        let length = (body.len() + 4).next_multiple_of(4).max(28);
+        packet.extend(kind.to_be_bytes());
+        packet.extend((length as u16).to_be_bytes());
+        packet.extend(&body);
+        packet.resize(48 + length, 0);
+        let packet = seal(packet);
+        if let Ok(packet) = Packet::parse(&packet) {
+            let _ = host.respond(&exchange(), &packet, &mut header(4));
+        }
+    }
+
+    #[test]
+    fn mutated_requests_are_answered_in_kind_or_not_at_all(step in 0usize..6, at in 0usize..400, octet: u8) {
+        let key = Strength::Of2008.key(1).public().to_pkcs1_der();
+        let certificate = Recipe::client().certificate();
+        let (opcode, octets): (_, &[u8]) = [
+            (Opcode::Association, &b"client"[..]),
+            (Opcode::Certificate, b"server"),
+            (Opcode::Cookie, &key),
+            (Opcode::Sign, certificate.der()),
+            (Opcode::Iff, &[1; 20]),
+            (Opcode::Leap, b""),
+        ][step];
+        let packet = request(opcode, octets);
+        let mut body = packet[..packet.len() - 20].to_vec();
+        let at = 48 + at % (body.len() - 48);
+        body[at] = octet;
+        let packet = seal(body);
+        if Packet::parse(&packet).is_ok()
+            && let Ok((Reply::Sealed, reply)) = ask(&mut iff_host(), &packet)
+        {
+            let reply = Packet::parse(&reply).unwrap();
+            let field = reply.extensions().next();
+            prop_assert!(field.is_none_or(|field| field.kind & 0xff00 == 0x8200));
+        }
+    }
+}
+
+#[test]
+fn the_cookie_is_for_the_key_that_was_sent() {
+    let key = Strength::Of2008.key(1);
+    let mut host = iff_host();
+    let packet = request(Opcode::Cookie, &key.public().to_pkcs1_der());
+    let (_, reply) = ask(&mut host, &packet).unwrap();
+    let reply = Packet::parse(&reply).unwrap();
+    let field = reply.extensions().next().unwrap();
+    let message = Message::parse(&field).unwrap();
+    let value = message.value.unwrap();
+    let public = Strength::Of2008.key(0).public().clone();
+    let public: &PublicKey = &public;
+    value.verify(public, SignatureScheme::RsaMd5).unwrap();
+    let cookie = host.session_keys().cookie(SERVER, CLIENT).value();
+    assert_eq!(
+        key.decrypt_oaep(value.octets).unwrap()[..],
+        cookie.to_be_bytes()
+    );
+    assert!(Strength::Of2008.key(2).decrypt_oaep(value.octets).is_err());
+}
