@@ -19,7 +19,7 @@ pub use groups::IffGroups;
 ///
 /// The challenge travels before the commitment, so that whoever holds the clients' half can answer
 /// as a server would: it is a secret of the group, and is to be handed out as such.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct IffKey {
     group: IffGroup,
     filestamp: Stamp,
@@ -120,6 +120,16 @@ impl IffKey {
         }
         let hash = commitment(&x.ok_or(IffError::NoSecret)?).to_bytes_be();
         Ok(der::write_integers(&[&y.to_be_bytes(), &hash]))
+    }
+}
+
+/// Neither half is for strangers: the numbers are not shown.
+impl std::fmt::Debug for IffKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IffKey")
+            .field("bits", &self.group.p().bits())
+            .field("filestamp", &self.filestamp)
+            .finish_non_exhaustive()
     }
 }
 

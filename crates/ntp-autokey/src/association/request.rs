@@ -61,6 +61,30 @@ impl Association {
         }
     }
 
+    /// What would be asked next.
+    #[cfg(test)]
+    pub(crate) fn expects(&mut self, exchange: &Exchange) -> Option<Opcode> {
+        self.next_step(exchange)
+    }
+
+    /// Waits for the reply to a request that somebody else has made.
+    #[cfg(test)]
+    pub(crate) fn pretend_asked(
+        &mut self,
+        key_id: ntp_wire::KeyId,
+        opcode: Option<Opcode>,
+        question: Option<&[u8]>,
+    ) {
+        if let Identity::Asked { challenge, .. } = &mut self.dance.identity {
+            *challenge = question.unwrap_or_default().to_vec();
+        }
+        self.sent = Some(Sent {
+            key_id,
+            opcode,
+            refused: false,
+        });
+    }
+
     /// What the request carries.
     fn value(&mut self, opcode: Opcode, host: &mut Host, now: Timestamp) -> Option<SignedValue> {
         let named =

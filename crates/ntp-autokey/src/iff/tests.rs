@@ -5,8 +5,6 @@ use rand::{SeedableRng, rngs::ChaCha20Rng};
 
 use super::*;
 
-/// The group of the captured exchange `autokey-iff-tradpar`; the capture's tests read it from its
-/// files, these numbers are for speed.
 static KEY: LazyLock<IffKey> = LazyLock::new(|| {
     let mut random = ChaCha20Rng::from_seed([7; 32]);
     IffKey::new(crate::test_material::iff_group(&mut random), Stamp::new(9))
