@@ -1,0 +1,176 @@
+//! What is only wrong in company: lines that do not fit together.
+
+use std::net::IpAddr;
+
+use ntp_restrict::RestrictFlags;
+
+use crate::{
+    AddressFamily, Association, AssociationKind, Config, RestrictAddress, ServerAddress, Span,
+    builder::Builder, reader::Problem,
+};
+
+/// Applies `fudge` to the clocks, then looks at all lines together.
+pub(crate) fn check(builder: &mut Builder) {
+    fudge(builder);
+    let mut found = Vec::new();
+    let config = &builder.config;
+    for (association, span) in config.associations.iter().zip(&builder.association_spans) {
+        authentication(config, association, span, &mut found);
+        dropped_answers(config, association, span, &mut found);
+    }
+    for (key, span, what) in [
+        (
+            config.keys.control,
+            &builder.control_span,
+            "ntpq cannot change anything",
+        ),
+        (
+            config.keys.request,
+            &builder.request_span,
+            "ntpdc cannot change anything",
+        ),
+    ] {
+        if let (Some(key), Some(span)) = (key, span)
+            && let Some((message, hint)) = untrusted(config, key, what)
+        {
+            found.push(Problem::warning(span, message, hint));
+        }
+    }
+    builder.problems.append(&mut found);
+}
+
+fn fudge(builder: &mut Builder) {
+    for (span, address, fudge) in std::mem::take(&mut builder.fudges) {
+        let mut clocks = builder.config.reference_clocks.iter_mut();
+        match clocks.find(|clock| clock.address == address) {
+            Some(clock) => clock.fudge.merge(fudge),
+            None => builder.problems.push(Problem::error(
+                &span,
+                format!("there is no reference clock {address}"),
+                format!("add `server {address}`, or remove this line"),
+            )),
+        }
+    }
+    for (clock, span) in builder
+        .config
+        .reference_clocks
+        .iter()
+        .zip(&builder.clock_spans)
+    {
+        if clock.address.driver != crate::ClockAddress::LOCAL {
+            builder.problems.push(Problem::warning(
+                span,
+                format!(
+                    "clock {} is understood but not carried out by this version: of the drivers \
+                     there is only 1, the local clock",
+                    clock.address
+                ),
+                "",
+            ));
+        }
+    }
+}
+
+fn untrusted(config: &Config, key: ntp_wire::KeyId, result: &str) -> Option<(String, String)> {
+    if config.keys.file.is_none() {
+        let message = format!("key {key} is used but there is no `keys` line: {result}");
+        Some((message, "add `keys FILE`".to_owned()))
+    } else if !config.keys.is_trusted(key) {
+        let message = format!("key {key} is used but not trusted: {result}");
+        Some((message, format!("add `trustedkey {key}`")))
+    } else {
+        None
+    }
+}
+
+fn authentication(config: &Config, line: &Association, span: &Span, found: &mut Vec<Problem>) {
+    let server = &line.address;
+    if let Some(key) = line.key {
+        if line.autokey {
+            found.push(Problem::warning(
+                span,
+                "`key` and `autokey` exclude each other; `autokey` is used",
+                "remove one of them",
+            ));
+        } else if let Some((message, hint)) =
+            untrusted(config, key, &format!("answers of {server} will be dropped"))
+        {
+            found.push(Problem::warning(span, message, hint));
+        }
+    }
+    if line.autokey && config.crypto.is_none() {
+        found.push(Problem::warning(
+            span,
+            format!("`autokey` without `crypto`: {server} cannot be authenticated"),
+            "add `crypto pw PASSWORD`, and make keys with ntp-keygen",
+        ));
+    }
+}
+
+fn dropped_answers(config: &Config, line: &Association, span: &Span, found: &mut Vec<Problem>) {
+    if !matches!(line.kind, AssociationKind::Server | AssociationKind::Peer) {
+        return;
+    }
+    let server = &line.address;
+    let families = match (server, line.family) {
+        (ServerAddress::Ip(address), _) => vec![AddressFamily::of(*address)],
+        (_, Some(family)) => vec![family],
+        (_, None) => vec![AddressFamily::Ipv4, AddressFamily::Ipv6],
+    };
+    let of_family = |family: &AddressFamily| restriction_of(config, server, *family);
+    let flags = families
+        .iter()
+        .map(of_family)
+        .reduce(|one, other| one & other);
+    let flags = flags.unwrap_or(RestrictFlags::NONE);
+    let authenticated = line.key.is_some() || line.autokey;
+    let reason = if flags.contains(RestrictFlags::IGNORE) {
+        "ignore"
+    } else if flags.contains(RestrictFlags::NO_SERVE) {
+        "noserve"
+    } else if flags.contains(RestrictFlags::NO_TRUST) && !authenticated {
+        "notrust"
+    } else {
+        return;
+    };
+    found.push(Problem::warning(
+        span,
+        format!("answers of server {server} will be dropped: a `restrict` line says `{reason}`"),
+        format!("add `restrict {server} nomodify noquery`, or the same with `source`"),
+    ));
+}
+
+/// What the restrictions say about answers of `server`.
+fn restriction_of(config: &Config, server: &ServerAddress, family: AddressFamily) -> RestrictFlags {
+    // The narrowest that fits counts, of equal ones the last; `source` is as narrow as can be.
+    let mut best = (None, RestrictFlags::NONE);
+    for restriction in &config.restrictions {
+        let width = match (&restriction.address, server) {
+            (RestrictAddress::Source, _) => Some(u32::MAX),
+            (RestrictAddress::Default(of), _) => of.is_none_or(|of| of == family).then_some(0),
+            (RestrictAddress::Network { address, mask }, ServerAddress::Ip(server)) => {
+                fits(*server, *address, *mask)
+            }
+            (RestrictAddress::Host { name, .. }, ServerAddress::Name(server)) => {
+                name.eq_ignore_ascii_case(server).then_some(u32::MAX - 1)
+            }
+            _ => None,
+        };
+        if width.is_some() && width >= best.0 {
+            best = (width, restriction.flags);
+        }
+    }
+    best.1
+}
+
+fn fits(server: IpAddr, network: IpAddr, mask: IpAddr) -> Option<u32> {
+    match (server, network, mask) {
+        (IpAddr::V4(server), IpAddr::V4(network), IpAddr::V4(mask)) => {
+            (server & mask == network).then(|| mask.to_bits().count_ones())
+        }
+        (IpAddr::V6(server), IpAddr::V6(network), IpAddr::V6(mask)) => {
+            (server & mask == network).then(|| mask.to_bits().count_ones())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,116 @@
+//! The table of directives: what there is, and what comes of it in this version.
+
+/// What comes of a directive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It is carried out.
+    InForce,
+    /// It is understood and kept, and nothing comes of it; the text says what is missing.
+    NotCarriedOut(&'static str),
+}
+
+/// One directive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Directive {
+    /// The word that a line starts with.
+    pub keyword: &'static str,
+    /// What comes of it.
+    pub standing: Standing,
+}
+
+const fn done(keyword: &'static str) -> Directive {
+    Directive {
+        keyword,
+        standing: Standing::InForce,
+    }
+}
+
+const fn missing(keyword: &'static str, what: &'static str) -> Directive {
+    Directive {
+        keyword,
+        standing: Standing::NotCarriedOut(what),
+    }
+}
+
+/// Every directive, by name. Who carries out one more changes its line here.
+pub const DIRECTIVES: [Directive; 63] = [
+    missing("automax", "a list of session keys lives for 12, 4096 s"),
+    missing("broadcast", "nothing is announced"),
+    missing("broadcastclient", "broadcasts are not followed"),
+    missing("broadcastdelay", "broadcasts are not followed"),
+    missing("calldelay", "packets of a burst are 2 s apart"),
+    done("controlkey"),
+    done("crypto"),
+    done("disable"),
+    done("discard"),
+    done("driftfile"),
+    missing("dscp", "packets are sent with the system's class"),
+    done("enable"),
+    missing("filegen", "no statistics files are written"),
+    done("fudge"),
+    done("ident"),
+    done("includefile"),
+    missing(
+        "interface",
+        "every address is opened, or those of option -I",
+    ),
+    done("keys"),
+    done("keysdir"),
+    missing("leapfile", "leap seconds are learnt from the servers only"),
+    missing("leapsmearinterval", "leap seconds are not smeared"),
+    missing("logconfig", "all messages are logged"),
+    done("logfile"),
+    missing("manycastclient", "servers are not searched for"),
+    missing("manycastserver", "searching clients are not answered"),
+    missing("mdnstries", "the server is not registered with mDNS"),
+    missing("mru", "the client list has its default size"),
+    missing("multicastclient", "multicasts are not followed"),
+    missing("nic", "every address is opened, or those of option -I"),
+    missing("nonvolatile", "the drift file is written every hour"),
+    missing("ntpsigndsocket", "answers are not signed for Windows"),
+    missing("peer", "it is not asked; `server` gives a client of it"),
+    missing("phone", "there are no modem clocks"),
+    done("pidfile"),
+    missing("pollskewlist", "polls are spread as they always are"),
+    missing(
+        "pool",
+        "none of its servers is asked; name one with `server`",
+    ),
+    done("requestkey"),
+    missing("reset", "counters start at zero anyway"),
+    done("restrict"),
+    missing("revoke", "private values live for 16, 65536 s"),
+    missing("rlimit", "the system's limits hold"),
+    missing("saveconfig", "ntpq cannot save configurations"),
+    missing("saveconfigdir", "ntpq cannot save configurations"),
+    done("server"),
+    missing("setvar", "ntpq does not show it"),
+    missing("simulate", "this daemon does not simulate"),
+    missing("statistics", "no statistics files are written"),
+    missing("statsdir", "no statistics files are written"),
+    missing("tick", "the system's tick is kept"),
+    done("tinker"),
+    done("tos"),
+    missing("trap", "nobody is told of events"),
+    done("trustedkey"),
+    missing("ttl", "nothing is sent by multicast"),
+    missing("unconfig", "leave out the line of the server instead"),
+    missing("unpeer", "leave out the line of the server instead"),
+    // Directives of earlier versions, so that their files are understood.
+    missing("authenticate", "it is of xntp 3; see `enable auth`"),
+    missing("authdelay", "it is of xntp 3, and is measured today"),
+    missing("clientlimit", "it is of ntpd 4.1; see `mru`"),
+    missing("clientperiod", "it is of ntpd 4.1; see `discard`"),
+    missing("precision", "it is of xntp 3, and is measured today"),
+    missing("resolver", "it is of xntp 3"),
+    missing("publickey", "it is of ntpd 4.0; see `crypto`"),
+];
+
+impl Directive {
+    /// The directive of that name, which is written in lower case.
+    pub fn find(keyword: &str) -> Option<&'static Self> {
+        DIRECTIVES
+            .iter()
+            .find(|directive| directive.keyword == keyword)
+    }
+}
