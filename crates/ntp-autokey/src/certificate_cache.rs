@@ -168,3 +168,82 @@ fn trust_flag(certificate: &Certificate) -> u8 {
         CertificateTrust::Private => PRIVATE,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ntp_keys::CertificateRequest;
+
+    use super::*;
+    use crate::test_material::{Recipe, Strength, start};
+
+    fn certificate(subject: &str, issuer: &str, trust: CertificateTrust, day: i32) -> Certificate {
+        let key = Strength::Of2008.key(0);
+        let not_before = start() + Duration::from_seconds(86_400 * day);
+        let request = CertificateRequest {
+            subject,
+            issuer,
+            serial: 1,
+            not_before,
+            not_after: not_before + Duration::from_seconds(86_400),
+            trust,
+            public_key: key.public(),
+            group_key: None,
+        };
+        Certificate::issue(&request, &key, Strength::Of2008.scheme()).unwrap()
+    }
+
+    fn cache() -> (CertificateCache, Signer) {
+        let signer = Signer {
+            key: Strength::Of2008.key(0),
+            scheme: Strength::Of2008.scheme(),
+        };
+        let own = Recipe::client().certificate();
+        (CertificateCache::new(own, Stamp::new(5)), signer)
+    }
+
+    #[test]
+    fn a_newer_one_of_the_same_names_replaces_the_older() {
+        let (mut cache, _) = cache();
+        let until = |cache: &CertificateCache| cache.iter().next().unwrap().until;
+        let [first, second] =
+            [1, 2].map(|day| certificate("a", "b", CertificateTrust::Ordinary, day));
+        cache.install(&first, Stamp::new(7), VALID);
+        cache.install(&second, Stamp::new(7), VALID);
+        assert_eq!(until(&cache), second.not_after());
+        cache.install(&first, Stamp::new(7), VALID);
+        assert_eq!(until(&cache), second.not_after());
+        cache.install(&first, Stamp::new(8), VALID);
+        assert_eq!(until(&cache), first.not_after());
+        assert_eq!(cache.iter().count(), 2);
+    }
+
+    #[test]
+    fn the_trusted_one_answers_before_those_of_others_and_a_private_one_never() {
+        let (mut cache, signer) = cache();
+        let answer = |cache: &mut CertificateCache| {
+            let value = cache.answer("a", &signer, start()).unwrap();
+            value.map(|value| Certificate::parse(value.value().octets).unwrap())
+        };
+        let private = certificate("a", "b", CertificateTrust::Private, 1);
+        cache.install(&private, Stamp::new(7), VALID);
+        assert_eq!(answer(&mut cache), None);
+        let foreign = certificate("a", "c", CertificateTrust::Ordinary, 2);
+        cache.install(&foreign, Stamp::new(7), VALID);
+        assert_eq!(answer(&mut cache), Some(foreign));
+        let trusted = certificate("a", "a", CertificateTrust::Trusted, 1);
+        cache.install(&trusted, Stamp::new(7), VALID);
+        assert_eq!(answer(&mut cache), Some(trusted));
+    }
+
+    #[test]
+    fn its_size_is_bounded_and_the_own_certificate_stays() {
+        let (mut cache, _) = cache();
+        for n in 0..200 {
+            let other = certificate(&format!("host{n}"), "b", CertificateTrust::Ordinary, 1);
+            cache.install(&other, Stamp::new(7), VALID);
+        }
+        assert_eq!(cache.iter().count(), MOST);
+        assert_eq!(cache.iter().next().unwrap().subject, "host199");
+        assert_eq!(cache.iter().last().unwrap().subject, "client");
+    }
+}

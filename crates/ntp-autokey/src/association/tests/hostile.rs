@@ -1,10 +1,10 @@
 //! Replies that somebody has tampered with, or made up.
 
 use ntp_keys::{Certificate, CertificateRequest};
-use ntp_wire::{Duration, Packet, Timestamp};
+use ntp_wire::{Duration, Packet};
 
 use super::*;
-use crate::{SessionKey, test_material::start};
+use crate::{SessionKey, signed_value::Signer, test_material::start};
 
 /// Replaces the field of `reply` by what `change` makes of it, and the MAC by a right one: both are
 /// in everybody's power, as the cookie of such packets is public.
@@ -143,6 +143,51 @@ fn two_fields_are_refused() {
 }
 
 #[test]
+fn the_answer_to_another_association_is_refused() {
+    for step in 0..STEPS.len() {
+        let (mut world, reply) = before(step);
+        let forged = forge(&world, &reply, |message| message.association += 1);
+        assert_eq!(world.receive(&forged), Err(ReceiveError::Unexpected));
+    }
+}
+
+#[test]
+fn a_signed_certificate_that_is_not_ours_is_refused() {
+    let long = (-86_400, 864_000);
+    let plain = CertificateTrust::Ordinary;
+    let cases = [
+        (
+            "another key",
+            certificate(("client", 2), ("server", 0), plain, long),
+        ),
+        (
+            "another name",
+            certificate(("other", 1), ("server", 0), plain, long),
+        ),
+        (
+            "another issuer",
+            certificate(("client", 1), ("other", 0), plain, long),
+        ),
+        (
+            "another signer",
+            certificate(("client", 1), ("server", 2), plain, long),
+        ),
+    ];
+    for (what, certificate) in cases {
+        let (mut world, _) = before(4);
+        let packet = signed(&world, Opcode::Sign, &certificate);
+        let packet = seal(&world, packet);
+        assert_eq!(world.receive(&packet), Err(ReceiveError::NotOurs), "{what}");
+        assert!(!world.association.status().contains(StatusWord::SIGNED));
+    }
+    let (mut world, _) = before(4);
+    let good = certificate(("client", 1), ("server", 0), plain, long);
+    let packet = signed(&world, Opcode::Sign, &good);
+    let packet = seal(&world, packet);
+    assert!(world.receive(&packet).is_ok());
+}
+
+#[test]
 fn names_that_are_none_are_refused() {
     for name in [
         &b""[..],
@@ -216,6 +261,26 @@ fn certificate(
     .unwrap()
 }
 
+/// A response with this certificate, signed as a value with the server's key 0.
+fn signed(world: &World, opcode: Opcode, certificate: &Certificate) -> Vec<u8> {
+    let signer = Signer {
+        key: Strength::Of2008.key(0),
+        scheme: Strength::Of2008.scheme(),
+    };
+    let made = Stamp::of(start() - Duration::from_seconds(864_000));
+    let value = signer.sign(world.now, made, certificate.der().to_vec());
+    let value = value.unwrap();
+    let mut packet = header(4);
+    Message {
+        direction: Direction::Response,
+        opcode,
+        association: 64_374,
+        value: Some(value.value()),
+    }
+    .emit(&mut packet);
+    packet
+}
+
 /// What becomes of these certificates, each signed as a value with the server's key 0.
 fn follow(certificates: &[Certificate]) -> (World, Result<Received, ReceiveError>) {
     let mut world = World::new(&Recipe::server(), &Recipe::client(), None);
@@ -223,21 +288,7 @@ fn follow(certificates: &[Certificate]) -> (World, Result<Received, ReceiveError
     let mut result = Err(ReceiveError::Unexpected);
     for certificate in certificates {
         world.request();
-        let signer = crate::signed_value::Signer {
-            key: Strength::Of2008.key(0),
-            scheme: Strength::Of2008.scheme(),
-        };
-        let made = Stamp::of(start() - Duration::from_seconds(864_000));
-        let now: Timestamp = world.now;
-        let value = signer.sign(now, made, certificate.der().to_vec()).unwrap();
-        let mut packet = header(4);
-        Message {
-            direction: Direction::Response,
-            opcode: Opcode::Certificate,
-            association: 64_374,
-            value: Some(value.value()),
-        }
-        .emit(&mut packet);
+        let packet = signed(&world, Opcode::Certificate, certificate);
         let packet = seal(&world, packet);
         result = world.receive(&packet);
     }
