@@ -1,11 +1,13 @@
 //! The classic clock loop (RFC 5905 sections 11.3 and 12), in the manner of ntpd 4.2.8.
 
 mod poll;
+mod slew;
 
 use core::time::Duration as Elapsed;
 
 use ntp_wire::{Duration, Monotonic, PollExponent, Ppm, Precision};
 use poll::PollControl;
+use slew::Slew;
 
 use crate::{
     Adjustment, Applied, Discipline, LoopState, LoopStatus, Outcome, Response, SystemEvent, Tinker,
@@ -60,8 +62,8 @@ pub struct Classic {
     state: LoopState,
     /// When the state was last entered or confirmed: the time of the last update that counted.
     epoch: Monotonic,
-    /// The last sample that was used.
-    sampled: Option<Monotonic>,
+    /// Whether any offset was taken.
+    updated: bool,
     /// The last offset that counted, in seconds.
     offset: f64,
     slew: Slew,
@@ -97,7 +99,7 @@ impl Classic {
             options,
             state,
             epoch: at,
-            sampled: None,
+            updated: false,
             offset: 0.0,
             slew: Slew::none(at),
             frequency: limited(frequency.unwrap_or_default().value() * 1e-6),
@@ -260,10 +262,7 @@ impl Classic {
 impl Discipline for Classic {
     fn update(&mut self, update: &Update) -> Response {
         self.slew.account(update.at);
-        if self.sampled.is_some_and(|used| update.sampled <= used) {
-            return Response::ignored(Vec::new());
-        }
-        if self.options.one_shot && self.sampled.is_some() {
+        if self.options.one_shot && self.updated {
             return Response::ignored(Vec::new());
         }
         // The gate is open for one offset only; who could make the clock leap again by serving
@@ -276,7 +275,7 @@ impl Discipline for Classic {
                 events: vec![SystemEvent::PanicStop],
             };
         }
-        self.sampled = Some(update.sampled);
+        self.updated = true;
         if self.options.one_shot {
             return self.set_once(update);
         }
@@ -301,7 +300,7 @@ impl Discipline for Classic {
         let elapsed = self.slew.account(at);
         let wanted = if self.options.one_shot {
             self.finished |=
-                self.slew.residual == 0.0 && self.sampled.is_some() && self.pending_step.is_none();
+                self.slew.residual == 0.0 && self.updated && self.pending_step.is_none();
             self.slew.residual
         } else {
             let interval = match self.state {
@@ -321,7 +320,9 @@ impl Discipline for Classic {
         let rate = limited(self.frequency + wanted);
         self.slew.rate = rate - self.frequency;
         self.slew.saturated |= self.frequency + wanted != rate;
-        Some(Adjustment::Rate(Ppm::new(rate * 1e6)))
+        Some(Adjustment::Rate(
+            Ppm::new(rate * 1e6).clamp(Self::MAXIMUM_RATE),
+        ))
     }
 
     fn stepped(&mut self, at: Monotonic, applied: &Applied) {
@@ -381,39 +382,6 @@ impl Response {
             outcome: Outcome::Slewed,
             ..Self::ignored(events)
         }
-    }
-}
-
-/// What is being slewed away, and how fast.
-#[derive(Clone, Copy, Debug)]
-struct Slew {
-    /// What is left of the offset, in seconds.
-    residual: f64,
-    /// At which rate, beside the frequency correction, the clock runs since the last tick.
-    rate: f64,
-    /// Whether it went slower than wanted at some time since the last update.
-    saturated: bool,
-    accounted: Monotonic,
-}
-
-impl Slew {
-    fn none(at: Monotonic) -> Self {
-        Self {
-            residual: 0.0,
-            rate: 0.0,
-            saturated: false,
-            accounted: at,
-        }
-    }
-
-    /// Takes off what was slewed until `at`; gives the time that this took.
-    fn account(&mut self, at: Monotonic) -> Elapsed {
-        let elapsed = at.since(self.accounted);
-        let left = self.residual - self.rate * elapsed.as_secs_f64();
-        // What is smaller than a clock can show is nothing.
-        self.residual = if left.abs() < 1e-12 { 0.0 } else { left };
-        self.accounted = self.accounted.max(at);
-        elapsed
     }
 }
 

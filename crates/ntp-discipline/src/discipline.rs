@@ -28,12 +28,9 @@ pub trait Discipline {
 /// A combined offset, as the selection gives it.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Update {
-    /// When it was combined.
+    /// When it was combined. Each sample of the system peer makes one update at most: give none
+    /// if its [`Estimate::at`](crate::Estimate::at) is not later than that of the last update.
     pub at: Monotonic,
-    /// When the system peer's best sample was taken
-    /// ([`Estimate::at`](crate::Estimate::at)). A sample is used once: an update whose sample is
-    /// not later than the last one's is ignored.
-    pub sampled: Monotonic,
     /// True time minus the clock: positive if the clock is behind.
     pub offset: Duration,
     /// The combined jitter of the sources.
