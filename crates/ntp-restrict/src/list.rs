@@ -4,6 +4,9 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::{RestrictFlags, RestrictRules, RestrictTarget, rules::NTP_PORT, search::SearchTable};
 
+#[cfg(test)]
+mod tests;
+
 /// What a look-up found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Restriction {
