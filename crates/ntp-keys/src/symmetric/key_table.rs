@@ -1,7 +1,7 @@
 //! The file `ntp.keys`: a line for each key.
 
 use core::{fmt, net::IpAddr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use ntp_wire::KeyId;
 use thiserror::Error;
@@ -41,8 +41,12 @@ impl KeyTable {
     ///
     /// A line is `number type key [addresses]`, apart by blanks; `#` starts a comment anywhere, so
     /// no key can contain it. A key of up to 20 characters stands for itself, a longer one is
-    /// hexadecimal. Addresses are apart by commas, each with `/length` if it is more than one host;
-    /// without them anybody may use the key. Where a number stands twice the later line counts.
+    /// hexadecimal and makes up to 32 octets. Addresses are apart by commas, each with `/length` if
+    /// it is more than one host; without them anybody may use the key. Where a number stands twice
+    /// the first line counts.
+    ///
+    /// ntpd 4.2.8 does the same with lines that are right, but drops the whole file for one that
+    /// is malformed; here only that line is left out.
     pub fn parse(text: &str) -> (Self, Vec<KeyFileProblem>) {
         let mut table = Self::default();
         let mut problems = Vec::new();
@@ -54,11 +58,12 @@ impl KeyTable {
                 });
             };
             match parse_line(line, &mut report) {
-                Ok(Some((id, entry))) => {
-                    if table.insert(id, entry).is_some() {
-                        report(KeyFileProblemKind::Repeated { id });
+                Ok(Some((id, entry))) => match table.entries.entry(id) {
+                    Entry::Vacant(place) => {
+                        place.insert(entry);
                     }
-                }
+                    Entry::Occupied(_) => report(KeyFileProblemKind::Repeated { id }),
+                },
                 Ok(None) => {}
                 Err(kind) => report(kind),
             }
@@ -234,16 +239,30 @@ pub enum KeyFileProblemKind {
         source: SymmetricKeyError,
     },
     /// An address is malformed; the line was left out, since nobody knows who may use the key.
-    #[error("key {id}: {text:?} is no address; write them as 192.0.2.1,198.51.100.0/24,2001:db8::1")]
+    #[error(
+        "key {id}: {text:?} is no address; write them as 192.0.2.1,198.51.100.0/24,2001:db8::1"
+    )]
     BadAddress {
         /// The key's number.
         id: KeyId,
         /// What stands there, cut to 50 characters.
         text: String,
     },
-    /// The number stands on an earlier line too; this line counts.
-    #[error("key {id} stands on an earlier line too; this line counts")]
+    /// The number stands on an earlier line too; this line was left out.
+    #[error("key {id} stands on an earlier line too, and that line counts")]
     Repeated {
+        /// The key's number.
+        id: KeyId,
+    },
+    /// A hexadecimal key has an odd number of digits; the last one was dropped.
+    #[error("key {id} has an odd number of hexadecimal digits; the last one was dropped")]
+    OddHex {
+        /// The key's number.
+        id: KeyId,
+    },
+    /// A key has more than 32 octets; it was cut to those.
+    #[error("key {id} has more than 64 hexadecimal digits; the rest was cut off")]
+    TooLong {
         /// The key's number.
         id: KeyId,
     },
@@ -262,13 +281,17 @@ pub enum KeyFileProblemKind {
 
 /// Up to this many characters a key stands for itself.
 const LONGEST_TEXT_KEY: usize = 20;
+/// More digits than this do not count.
+const MOST_HEX_DIGITS: usize = 64;
 
 fn parse_line(
     line: &str,
     report: &mut dyn FnMut(KeyFileProblemKind),
 ) -> Result<Option<(KeyId, KeyEntry)>, KeyFileProblemKind> {
     let line = line.split('#').next().unwrap_or_default();
-    let mut words = line.split([' ', '\t', '\r']).filter(|word| !word.is_empty());
+    let mut words = line
+        .split([' ', '\t', '\r'])
+        .filter(|word| !word.is_empty());
     let Some(number) = words.next() else {
         return Ok(None);
     };
@@ -287,7 +310,7 @@ fn parse_line(
             name: name.chars().take(20).collect(),
         })?;
     let text = words.next().ok_or(KeyFileProblemKind::NoKey { id })?;
-    let secret = parse_secret(text).ok_or(KeyFileProblemKind::BadHex { id })?;
+    let secret = parse_secret(id, text, report)?;
     let addresses = match words.next() {
         Some(list) => parse_addresses(list).map_err(|text| KeyFileProblemKind::BadAddress {
             id,
@@ -307,20 +330,34 @@ fn parse_line(
     Ok(Some((id, KeyEntry::new(key, addresses))))
 }
 
-fn parse_secret(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+fn parse_secret(
+    id: KeyId,
+    text: &str,
+    report: &mut dyn FnMut(KeyFileProblemKind),
+) -> Result<Zeroizing<Vec<u8>>, KeyFileProblemKind> {
+    let text = text.as_bytes();
     if text.len() <= LONGEST_TEXT_KEY {
-        return Some(Zeroizing::new(text.as_bytes().to_vec()));
+        return Ok(Zeroizing::new(text.to_vec()));
     }
-    let mut secret = Zeroizing::new(Vec::with_capacity(text.len() / 2));
-    for pair in text.as_bytes().chunks(2) {
-        let [high, low] = *pair else {
-            return None;
-        };
-        let high = char::from(high).to_digit(16)?;
-        let low = char::from(low).to_digit(16)?;
-        secret.push(u8::try_from(high << 4 | low).ok()?);
+    let digits = text.get(..MOST_HEX_DIGITS).unwrap_or(text);
+    let bad = || KeyFileProblemKind::BadHex { id };
+    let mut secret = Zeroizing::new(Vec::with_capacity(MOST_HEX_DIGITS / 2));
+    for pair in digits.chunks(2) {
+        let mut octet = 0;
+        for digit in pair {
+            let value = char::from(*digit).to_digit(16).ok_or_else(bad)?;
+            octet = octet << 4 | u8::try_from(value).map_err(|_| bad())?;
+        }
+        if pair.len() == 2 {
+            secret.push(octet);
+        } else {
+            report(KeyFileProblemKind::OddHex { id });
+        }
     }
-    Some(secret)
+    if digits.len() < text.len() {
+        report(KeyFileProblemKind::TooLong { id });
+    }
+    Ok(secret)
 }
 
 fn parse_addresses(list: &str) -> Result<Vec<AddressBlock>, &str> {
