@@ -54,11 +54,12 @@
 //! };
 //! let at_server = Exchange { local: at_client.remote, remote: at_client.local, ..at_client };
 //!
+//! let groups = IffGroups::new(); // or the parameters of the server's group
 //! // ASSOC, CERT, COOKIE, SIGN, LEAP: one step a packet.
 //! while !association.is_complete(true) {
 //!     let mut request = vec![0; 48];
 //!     request[0] = 0x23; // version 4, mode 3; the engine fills in the rest
-//!     association.seal_request(&mut client, &at_client, &mut request);
+//!     association.seal_request(&mut client, &at_client, &groups, &mut request);
 //!
 //!     let mut reply = vec![0; 48];
 //!     reply[0] = 0x24;
@@ -66,7 +67,7 @@
 //!     assert_eq!(verdict, Reply::Sealed);
 //!
 //!     let reply = Packet::parse(&reply)?;
-//!     association.receive(&mut client, &at_client, &IffGroups::new(), &reply)?;
+//!     association.receive(&mut client, &at_client, &groups, &reply)?;
 //! }
 //! assert!(association.is_proventic());
 //! assert_eq!(association.status().to_string(), "0x29c7f03");

@@ -240,7 +240,7 @@ impl World {
         let mut request = header(3);
         let exchange = self.at_client();
         self.association
-            .seal_request(&mut self.client, &exchange, &mut request);
+            .seal_request(&mut self.client, &exchange, &self.groups, &mut request);
         request
     }
 

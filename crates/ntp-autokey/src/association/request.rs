@@ -4,15 +4,29 @@ use ntp_wire::Timestamp;
 
 use super::{Association, Identity, REFRESH, Sent};
 use crate::{
-    Cookie, Direction, Exchange, Host, Message, Opcode, RestartReason, SessionKey, Stamp,
-    StatusWord, signed_value::SignedValue,
+    Cookie, Direction, Exchange, Host, IffGroups, Message, Opcode, RestartReason, SessionKey,
+    Stamp, StatusWord, signed_value::SignedValue,
 };
 
 impl Association {
     /// Appends to `packet`, which holds the 48 octets of the header, the request that comes next in
     /// the dance, if there is one, and the MAC.
-    pub fn seal_request(&mut self, host: &mut Host, exchange: &Exchange, packet: &mut Vec<u8>) {
+    ///
+    /// A challenge is made for the parameters that `groups` has now, so that a file which was
+    /// wrong can be replaced while the dance waits for it.
+    pub fn seal_request(
+        &mut self,
+        host: &mut Host,
+        exchange: &Exchange,
+        groups: &IffGroups,
+        packet: &mut Vec<u8>,
+    ) {
         self.begin_anew_if_due(exchange);
+        if let Identity::Asked { group, key, .. } = &mut self.dance.identity
+            && let Some(current) = groups.lookup(group)
+        {
+            **key = current.clone();
+        }
         self.began.get_or_insert(exchange.monotonic);
         let opcode = self.next_step(exchange);
         let value = opcode.and_then(|opcode| self.value(opcode, host, exchange.now));

@@ -164,6 +164,17 @@ fn a_server_of_another_group_is_refused() {
 }
 
 #[test]
+fn a_wrong_file_can_be_replaced_while_the_dance_waits() {
+    let (mut world, key) = iff_world(Some("group"));
+    let stranger = iff_key(2, 4_000_000_000);
+    world.groups.insert("group", clients_half(&stranger));
+    assert!(world.dance().is_err());
+    world.groups.insert("group", clients_half(&key));
+    world.dance().unwrap();
+    assert_eq!(world.flags(), 0x87f23);
+}
+
+#[test]
 fn parameters_of_another_time_are_refused() {
     let (mut world, key) = iff_world(Some("group"));
     let older = IffKey::new(key.group().without_secret(), Stamp::new(3_999_999_999));
