@@ -1,6 +1,6 @@
 //! Asking all servers, each in its turn, until every one has answered or been given up.
 
-use std::{io, time::Duration as Elapsed};
+use std::{io, net::SocketAddr, time::Duration as Elapsed};
 
 use mio::{Events, Interest, Poll, Token};
 use ntp_discipline::Clock;
@@ -11,7 +11,7 @@ use crate::{
     Failure,
     arguments::Arguments,
     credential::Credential,
-    exchange::{Pending, Refusal, judge, request},
+    exchange::{Answer, Pending, Refusal, judge, request},
     journal::Journal,
     server::{Due, Server},
 };
@@ -20,10 +20,7 @@ use crate::{
 const STAGGER: Elapsed = Elapsed::from_millis(200);
 
 /// The addresses of all servers that have any, each once; those that have none are told.
-pub(crate) fn find_servers(
-    arguments: &Arguments,
-    journal: &mut Journal,
-) -> Vec<std::net::SocketAddr> {
+pub(crate) fn find_servers(arguments: &Arguments, journal: &mut Journal) -> Vec<SocketAddr> {
     let mut found = Vec::new();
     for name in &arguments.servers {
         journal.trace(|| format!("Looking for host {name} and service ntp"));
@@ -47,7 +44,7 @@ pub(crate) fn find_servers(
 pub(crate) struct Survey<'a> {
     arguments: &'a Arguments,
     credential: Option<Credential>,
-    addresses: Vec<std::net::SocketAddr>,
+    addresses: Vec<SocketAddr>,
     servers: Vec<Server>,
     sockets: Vec<(Family, NtpSocket)>,
     poll: Poll,
@@ -58,7 +55,7 @@ impl<'a> Survey<'a> {
     pub(crate) fn open(
         arguments: &'a Arguments,
         credential: Option<Credential>,
-        addresses: Vec<std::net::SocketAddr>,
+        addresses: Vec<SocketAddr>,
     ) -> Result<Self, Failure> {
         let poll = Poll::new()?;
         let mut sockets = Vec::new();
@@ -108,9 +105,7 @@ impl<'a> Survey<'a> {
         let mut batch = Batch::new();
         while let Some(deadline) = self.deadline() {
             let now = clock.read().monotonic;
-            // A millisecond more, which is what epoll counts in.
-            let wait = deadline.since(now);
-            match self.poll.poll(&mut events, Some(wait)) {
+            match self.poll.poll(&mut events, Some(deadline.since(now))) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     return Err(error.into());
                 }
@@ -201,13 +196,13 @@ impl<'a> Survey<'a> {
 
 /// Whether a datagram from `from` is from the server at `asked`. The scope of an IPv6 address is
 /// told for some addresses that were given without one.
-fn is_same(asked: std::net::SocketAddr, from: std::net::SocketAddr) -> bool {
+fn is_same(asked: SocketAddr, from: SocketAddr) -> bool {
     asked.ip() == from.ip() && asked.port() == from.port()
 }
 
 fn tell(
     server: &Server,
-    judged: &Result<crate::exchange::Answer, Refusal>,
+    judged: &Result<Answer, Refusal>,
     has_credential: bool,
     journal: &mut Journal,
 ) {
