@@ -1,1 +1,37 @@
-//! Placeholder front page.
+//! A deterministic network to test NTP on: the same seed gives the same delays and losses.
+//!
+//! ```
+//! use core::time::Duration as Elapsed;
+//! use ntp_sim::{Delay, Link, Loss};
+//! use ntp_wire::Monotonic;
+//!
+//! // A path of 5 ms with an exponential jitter of 500 µs that loses one datagram in a hundred.
+//! let delay = Delay::Exponential {
+//!     least: Elapsed::from_millis(5),
+//!     mean_excess: Elapsed::from_micros(500),
+//! };
+//! let loss = Loss::per_million(10_000);
+//! let mut link = Link::new(delay, loss, [7; 32]);
+//! let mut again = Link::new(delay, loss, [7; 32]);
+//! for second in 0..1000 {
+//!     let sent = Monotonic::START + Elapsed::from_secs(second);
+//!     let arrived = link.carry(sent);
+//!     assert!(arrived.is_none_or(|arrived| arrived - sent >= Elapsed::from_millis(5)));
+//!     assert_eq!(arrived, again.carry(sent));
+//! }
+//! ```
+//!
+//! # Map
+//!
+//! - a one-way path is a [`Link`]: give it the time when a datagram was sent, and it tells when it
+//!   arrives, if it does; its [`Delay`] and its [`Loss`] are independent of each other
+//! - two ways are two links, which may differ; give them different seeds
+//!
+//! # What it refuses
+//!
+//! It has no queue and no bandwidth: a datagram may overtake another. It opens no socket, reads no
+//! clock, and draws nothing from the system's randomness.
+
+mod link;
+
+pub use link::{Delay, Link, Loss};
