@@ -15,7 +15,7 @@ use crate::{
 pub struct Keys {
     /// `keys`: the file of symmetric keys.
     pub file: Option<PathBuf>,
-    /// `trustedkey`: the keys that may be used.
+    /// `trustedkey`: the keys that may be used, in ascending order, without overlap.
     pub trusted: Vec<KeyRange>,
     /// `controlkey`: the key of ntpq.
     pub control: Option<KeyId>,
@@ -43,7 +43,11 @@ impl Keys {
 
     /// Whether `trustedkey` names `key`.
     pub fn is_trusted(&self, key: KeyId) -> bool {
-        self.trusted.iter().any(|range| range.contains(key))
+        let after = self.trusted.partition_point(|range| range.first <= key);
+        let nearest = after
+            .checked_sub(1)
+            .and_then(|index| self.trusted.get(index));
+        nearest.is_some_and(|range| range.contains(key))
     }
 
     pub(crate) fn write(&self, out: &mut String) {
@@ -87,6 +91,21 @@ impl KeyRange {
     /// Whether `key` is among them.
     pub fn contains(&self, key: KeyId) -> bool {
         self.first <= key && key <= self.last
+    }
+
+    /// Sorts ranges, and makes one of those that touch.
+    pub(crate) fn merge(ranges: &mut Vec<Self>) {
+        ranges.sort_by_key(|range| range.first);
+        let mut merged: Vec<Self> = Vec::new();
+        for range in ranges.drain(..) {
+            match merged.last_mut() {
+                Some(last) if range.first.value() <= last.last.value() + 1 => {
+                    last.last = last.last.max(range.last);
+                }
+                _ => merged.push(range),
+            }
+        }
+        *ranges = merged;
     }
 
     /// Reads `1 2 (10 ... 20)`; blanks within the parentheses may be missing.

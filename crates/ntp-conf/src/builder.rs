@@ -58,7 +58,11 @@ impl Builder {
         let word = &statement.keyword;
         let directive = Directive::find(word.keyword());
         if directive.is_none() {
-            let words = DIRECTIVES.map(|directive| directive.keyword);
+            // A file that is no configuration at all is not worth guessing about.
+            let words = match self.problems.len() {
+                0..=200 => DIRECTIVES.map(|directive| directive.keyword).to_vec(),
+                _ => Vec::new(),
+            };
             self.problems
                 .push(Problem::unknown(word, "directive", &words));
         }

@@ -1,22 +1,30 @@
 //! What is only wrong in company: lines that do not fit together.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ntp_restrict::RestrictFlags;
 
 use crate::{
     AddressFamily, Association, AssociationKind, Config, RestrictAddress, ServerAddress, Span,
-    builder::Builder, reader::Problem,
+    authentication::KeyRange, builder::Builder, reader::Problem,
 };
+
+/// So many servers are held against the `restrict` lines.
+const MOST_CHECKED: usize = 1000;
 
 /// Applies `fudge` to the clocks, then looks at all lines together.
 pub(crate) fn check(builder: &mut Builder) {
     fudge(builder);
+    KeyRange::merge(&mut builder.config.keys.trusted);
     let mut found = Vec::new();
     let config = &builder.config;
-    for (association, span) in config.associations.iter().zip(&builder.association_spans) {
+    let associations = config.associations.iter().zip(&builder.association_spans);
+    for (index, (association, span)) in associations.enumerate() {
         authentication(config, association, span, &mut found);
-        dropped_answers(config, association, span, &mut found);
+        // This takes time in proportion to the `restrict` lines, for each.
+        if index < MOST_CHECKED {
+            dropped_answers(config, association, span, &mut found);
+        }
     }
     for (key, span, what) in [
         (
@@ -40,9 +48,13 @@ pub(crate) fn check(builder: &mut Builder) {
 }
 
 fn fudge(builder: &mut Builder) {
+    let mut places = BTreeMap::new();
+    for (index, clock) in builder.config.reference_clocks.iter().enumerate() {
+        places.entry(clock.address).or_insert(index);
+    }
     for (span, address, fudge) in std::mem::take(&mut builder.fudges) {
-        let mut clocks = builder.config.reference_clocks.iter_mut();
-        match clocks.find(|clock| clock.address == address) {
+        let index = places.get(&address).copied();
+        match index.and_then(|index| builder.config.reference_clocks.get_mut(index)) {
             Some(clock) => clock.fudge.merge(fudge),
             None => builder.problems.push(Problem::error(
                 &span,

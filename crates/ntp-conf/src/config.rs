@@ -107,7 +107,7 @@ impl Default for Config {
             leap_file: None,
             leap_file_check_hash: true,
             leap_smear_interval: None,
-            broadcast_delay: Duration::from_seconds_f64(0.004),
+            broadcast_delay: decimal::milliseconds(4),
             dscp: 46,
             limits: ResourceLimits::default(),
             tick: None,

@@ -44,6 +44,11 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     Some(Duration::from_bits(if negative { -bits } else { bits }))
 }
 
+/// What [`parse`] gives for so many thousandths: rounded, not cut.
+pub(crate) const fn milliseconds(milliseconds: i64) -> Duration {
+    Duration::from_bits(((milliseconds << 32) + 500) / 1000)
+}
+
 /// `text` as a plain number; no infinity, no not-a-number.
 pub(crate) fn number(text: &str) -> Option<f64> {
     let looks_right = text.bytes().any(|byte| byte.is_ascii_digit())

@@ -41,8 +41,11 @@ impl Line {
 
     /// A name or path: quoted only where it must be.
     pub(crate) fn name(self, name: &str) -> Self {
+        // These would be taken for keywords where an address is wanted.
+        const KEYWORDS: [&str; 4] = ["default", "source", "ipv4", "ipv6"];
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._:-+%@~,".contains(c);
-        if !name.is_empty() && name.chars().all(plain) {
+        let is_plain = !name.is_empty() && name.chars().all(plain) && !KEYWORDS.contains(&name);
+        if is_plain {
             self.word(name)
         } else {
             self.text(name)

@@ -51,7 +51,9 @@ impl Problem {
     pub(crate) fn unknown(word: &Word, what: &str, allowed: &[&str]) -> Self {
         let hint = match spelling::nearest(&word.text, allowed.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if allowed.len() <= 12 => format!("it may be {}", spelling::list(allowed)),
+            None if (1..=12).contains(&allowed.len()) => {
+                format!("it may be {}", spelling::list(allowed))
+            }
             None => String::new(),
         };
         let message = format!("`{}` is no {what}", spelling::shown(&word.text));

@@ -1,31 +1,34 @@
 //! Guesses what a misspelled word was meant to be.
 
+/// Words that are longer are nobody's slip.
+const LONGEST: usize = 24;
+
 /// The nearest of `allowed`, if it is near enough to be a guess worth making.
 pub(crate) fn nearest<'a>(word: &str, allowed: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const LONGEST: usize = 32;
     if word.is_empty() || word.len() > LONGEST {
         return None;
     }
-    let lower = word.to_lowercase();
-    let limit = (word.chars().count() / 3).max(1);
+    let lower = word.to_ascii_lowercase();
+    let limit = (word.len() / 3).max(1);
     allowed
-        .map(|candidate| (distance(&lower, candidate), candidate))
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= limit)
+        .map(|candidate| (distance(lower.as_bytes(), candidate.as_bytes()), candidate))
         .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
 /// How many insertions, deletions, replacements and swaps of neighbours make one word the other.
-fn distance(from: &str, to: &str) -> usize {
-    let from: Vec<char> = from.chars().collect();
-    let to: Vec<char> = to.chars().collect();
+fn distance(from: &[u8], to: &[u8]) -> usize {
+    const FAR: usize = usize::MAX / 2;
+    let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(FAR);
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=to.len()).collect();
+    let mut next = Vec::with_capacity(to.len() + 1);
     for (i, a) in from.iter().enumerate() {
-        let mut next = vec![i + 1];
+        next.clear();
+        next.push(i + 1);
         for (j, b) in to.iter().enumerate() {
-            let at =
-                |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX - 1);
             let mut best = (at(&row, j) + usize::from(a != b))
                 .min(at(&row, j + 1) + 1)
                 .min(at(&next, j) + 1);
@@ -35,7 +38,9 @@ fn distance(from: &str, to: &str) -> usize {
             }
             next.push(best);
         }
-        before = std::mem::replace(&mut row, next);
+        // The rows change places, so that no new ones are made.
+        std::mem::swap(&mut before, &mut row);
+        std::mem::swap(&mut row, &mut next);
     }
     row.last().copied().unwrap_or(0)
 }
