@@ -352,6 +352,20 @@ fn wrong_use_is_told() {
 }
 
 #[test]
+fn ipv6_is_as_good() {
+    let server = Server::start_ipv6();
+    let clock = ["--clock", "virtual:offset=9", "--port", &server.port()];
+    let ran = ntpdate(&[&clock, &["-6p1", "::1"]]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(is_about(
+        ran.offset_after("step time server ::1 offset "),
+        -9.0
+    ));
+    let ran = ntpdate(&[&clock, &["-4p1", "::1"]]);
+    ran.failed_with("Can't find host ::1: ::1 has no address of the family V4");
+}
+
+#[test]
 fn a_source_address_is_kept() {
     let server = Server::start(|_| {});
     let ran = Bench::new(2.0).run(&server, &["-qv", "--source", "127.0.0.44"]);

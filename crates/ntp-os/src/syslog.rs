@@ -11,7 +11,7 @@ use std::{
 
 /// The system log: lines go to `/dev/log` in the form of RFC 3164, as the C library sends them.
 ///
-/// Open it before changing the root directory: the connection stays. If the log is restarted it
+/// Open it before changing the root directory: the connection and the time zone stay. If the log is restarted it
 /// is connected anew, where it can still be reached.
 #[derive(Debug)]
 pub struct Syslog {
@@ -63,6 +63,8 @@ impl Syslog {
     }
 
     fn open_at(path: &Path, program: &str, facility: Facility) -> io::Result<Self> {
+        // The time zone is read at its first use, which must not be behind a changed root.
+        let _ = local_time();
         Ok(Self {
             socket: connect(path)?,
             path: path.to_owned(),

@@ -16,7 +16,7 @@ use ntp_keys::{KeyAlgorithm, MacBuffer, SymmetricKey};
 use ntp_os::{ClockSpec, SystemClock};
 use ntp_wire::{Duration, Header, KeyId, Leap, Mode, Packet, Precision, Stratum, Trailer};
 
-/// A server on 127.0.0.1 that tells the machine's time until it is dropped.
+/// A server on 127.0.0.1 or ::1 that tells the machine's time until it is dropped.
 pub(crate) struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -37,14 +37,19 @@ pub(crate) struct Request {
 impl Server {
     /// A server of stratum 2 whose answers are changed by `change`.
     pub(crate) fn start(change: fn(&mut Header)) -> Self {
-        Self::run(change, None)
+        Self::run("127.0.0.1:0", change, None)
+    }
+
+    /// One at ::1 that is right.
+    pub(crate) fn start_ipv6() -> Self {
+        Self::run("[::1]:0", |_| {}, None)
     }
 
     /// One that signs all its answers.
     pub(crate) fn start_with_key(id: u32, algorithm: &str, secret: &str) -> Self {
         let algorithm = KeyAlgorithm::from_name(algorithm).unwrap();
         let key = SymmetricKey::new(algorithm, secret.as_bytes()).unwrap();
-        Self::run(|_| {}, Some((KeyId::new(id), key)))
+        Self::run("127.0.0.1:0", |_| {}, Some((KeyId::new(id), key)))
     }
 
     pub(crate) fn port(&self) -> String {
@@ -55,8 +60,8 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
-    fn run(change: fn(&mut Header), key: Option<(KeyId, SymmetricKey)>) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    fn run(address: &str, change: fn(&mut Header), key: Option<(KeyId, SymmetricKey)>) -> Self {
+        let socket = UdpSocket::bind(address).unwrap();
         socket
             .set_read_timeout(Some(Elapsed::from_millis(20)))
             .unwrap();
