@@ -1,1 +1,69 @@
-//! Placeholder front page.
+//! Asking an NTP daemon how it is: mode 6 (RFC 9327) from the asking side, without sockets, and the
+//! text that ntpq prints.
+//!
+//! ```
+//! use core::time::Duration;
+//! use ntp_control::{Progress, Request, Session, View, cooked};
+//! use ntp_wire::{AssociationId, Monotonic, Timestamp};
+//!
+//! // What time it is, and datagrams, are the caller's.
+//! let now = Monotonic::START;
+//! let mut session = Session::new(1);
+//! let request = Request::read_variables(AssociationId::SYSTEM, "leap,offset");
+//! let to_send = session.ask(&request, None, now)?;
+//! assert_eq!(&to_send[12..], b"leap,offset\0");
+//! assert_eq!(session.next_deadline(), Some(now + Duration::from_secs(5)));
+//!
+//! let mut received = to_send;
+//! received[1] = 0x82; // a response to "read variables"
+//! received[10..].copy_from_slice(b"\0\x17leap=0, offset=0.000113");
+//! # received.push(0);
+//! let Progress::Done(response) = session.handle(&received, now) else { panic!() };
+//!
+//! let view = View::new(Timestamp::from_unix(1_795_397_175, 0));
+//! assert_eq!(cooked(&response.data, &view), "leap=00, offset=+0.000113\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Map
+//!
+//! - one question and its answer: [`Session`], asked a [`Request`], perhaps with [`Credentials`],
+//!   makes [`Progress`] towards a [`Response`] or a [`QueryError`]
+//! - what a response holds: [`Variables`], or a list of associations ([`Association`])
+//! - text: [`cooked`] and [`raw`] variables under a [`status_line`]; the tables of [`peers`] and
+//!   [`associations`]; the labelled lists of a [`Summary`]
+//! - what text depends on besides the response: a [`View`] (the time, the [`Zone`], names of hosts)
+//!
+//! # What it refuses
+//!
+//! It neither sends nor waits, opens no file and asks no resolver. It believes no server: fragments
+//! may not overlap, a response is at most 32 KiB, and no control character of a server reaches the
+//! text ([`Escaped`]).
+#![forbid(unsafe_code)]
+
+mod address;
+pub mod associations;
+mod calendar;
+mod cooked;
+mod decimal;
+mod escape;
+pub mod peers;
+mod reassembly;
+mod session;
+mod status_line;
+mod summary;
+mod variables;
+mod view;
+
+pub use associations::{Association, AssociationListError};
+pub use calendar::{Utc, Zone, pretty_date};
+pub use cooked::{Kind, cooked, raw};
+pub use escape::Escaped;
+pub use reassembly::ReassemblyError;
+pub use session::{
+    Credentials, Ignored, Overdue, Progress, QueryError, Request, RequestError, Response, Session,
+};
+pub use status_line::status_line;
+pub use summary::Summary;
+pub use variables::{Variable, Variables};
+pub use view::View;

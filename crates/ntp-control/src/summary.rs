@@ -1,0 +1,284 @@
+//! Some variables under labels of their own: `sysinfo`, `sysstats` and their kin.
+
+use core::fmt::Write;
+
+use ntp_wire::AssociationId;
+
+use crate::{
+    Escaped, Kind, Request, Variable, Variables, View,
+    address::{address, host},
+    cooked, status_line,
+};
+
+/// One of ntpq's labelled lists.
+///
+/// ```
+/// use ntp_control::{Summary, View};
+/// use ntp_wire::{AssociationId, Timestamp};
+///
+/// let request = Summary::Timers.request(AssociationId::SYSTEM);
+/// assert_eq!(request.data, b"timerstats_reset,timer_overruns,timer_xmts");
+/// let view = View::new(Timestamp::default());
+/// assert_eq!(
+///     Summary::Timers.text(AssociationId::SYSTEM, 0, b"timer_overruns=0", &view),
+///     "timer overruns:      0\n"
+/// );
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Summary {
+    /// `sysinfo`: the system at a glance.
+    System,
+    /// `kerninfo`: the kernel's clock discipline and PPS.
+    Kernel,
+    /// `sysstats`: packets by their fate.
+    Packets,
+    /// `monstats`: the list of clients.
+    Monitor,
+    /// `authinfo`: symmetric keys.
+    Authentication,
+    /// `iostats`: input and output.
+    InputOutput,
+    /// `timerstats`: the timer.
+    Timers,
+    /// `pstats`: an association.
+    Peer,
+}
+
+/// How a value is shown.
+#[derive(Clone, Copy)]
+enum Show {
+    Text,
+    Leap,
+    Mode,
+    /// A host and its port.
+    Host,
+    /// A host whose port is in another variable.
+    HostWithPort(&'static str),
+    Time,
+}
+
+type Row = (&'static str, &'static str, Show);
+
+impl Summary {
+    /// The request whose response [`Summary::text`] shows; all but [`Summary::Peer`] are about the
+    /// system, and ignore `association`.
+    pub fn request(self, association: AssociationId) -> Request {
+        let mut names = Vec::new();
+        for (name, _, show) in self.rows() {
+            names.push(*name);
+            if let Show::HostWithPort(port) = show {
+                names.push(port);
+            }
+        }
+        let association = match self {
+            Self::Peer => association,
+            _ => AssociationId::SYSTEM,
+        };
+        Request::read_variables(association, &names.join(","))
+    }
+
+    /// The list, without the variables that the server did not send.
+    pub fn text(
+        self,
+        association: AssociationId,
+        status: u16,
+        data: &[u8],
+        view: &View<'_>,
+    ) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        if matches!(self, Self::System | Self::Kernel | Self::Peer) {
+            let kind = Kind::of(association);
+            let words = status_line(kind, status);
+            let _ = writeln!(text, "associd={association} status={status:04x} {words},");
+        }
+        let rows = self.rows();
+        let width = rows.iter().map(|(_, label, _)| label.len()).max();
+        let width = width.unwrap_or_default();
+        let variables = Variables::new(data);
+        for (name, label, show) in rows {
+            if let Some(variable) = variables.named(name) {
+                let value = show.value(&variable, &variables, view);
+                let _ = writeln!(text, "{label:width$}  {value}");
+            }
+        }
+        text
+    }
+
+    const fn rows(self) -> &'static [Row] {
+        match self {
+            Self::System => SYSTEM,
+            Self::Kernel => KERNEL,
+            Self::Packets => PACKETS,
+            Self::Monitor => MONITOR,
+            Self::Authentication => AUTHENTICATION,
+            Self::InputOutput => INPUT_OUTPUT,
+            Self::Timers => TIMERS,
+            Self::Peer => PEER,
+        }
+    }
+}
+
+impl Show {
+    fn value(self, variable: &Variable<'_>, all: &Variables<'_>, view: &View<'_>) -> String {
+        let plain = Escaped(variable.unquoted()).to_string();
+        let Some(text) = variable.text() else {
+            return plain;
+        };
+        let shown = match self {
+            Self::Text => None,
+            Self::Leap => cooked::leap(text),
+            Self::Mode => text.parse().ok().map(mode),
+            Self::Host => address(text).map(|(address, port)| {
+                let host = host(address, view);
+                port.map_or_else(|| host.clone(), |port| with_port(&host, &port.to_string()))
+            }),
+            Self::HostWithPort(port) => address(text).map(|(address, _)| {
+                let port = all
+                    .named(port)
+                    .map(|port| Escaped(port.unquoted()).to_string());
+                with_port(&host(address, view), &port.unwrap_or_default())
+            }),
+            Self::Time => cooked::time(text, view),
+        };
+        shown.unwrap_or(plain)
+    }
+}
+
+/// IPv6 addresses have colons of their own, so they stand in brackets.
+fn with_port(host: &str, port: &str) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+fn mode(mode: u8) -> String {
+    match mode {
+        0 => "unspec",
+        1 => "sym_active",
+        2 => "sym_passive",
+        3 => "client",
+        4 => "server",
+        5 => "broadcast",
+        6 => "control",
+        7 => "private",
+        8 => "bclient",
+        mode => return format!("mode#{mode}"),
+    }
+    .to_owned()
+}
+
+const SYSTEM: &[Row] = &[
+    ("peeradr", "system peer:", Show::Host),
+    ("peermode", "system peer mode:", Show::Mode),
+    ("leap", "leap indicator:", Show::Leap),
+    ("stratum", "stratum:", Show::Text),
+    ("precision", "log2 precision:", Show::Text),
+    ("rootdelay", "root delay:", Show::Text),
+    ("rootdisp", "root dispersion:", Show::Text),
+    ("refid", "reference ID:", Show::Text),
+    ("reftime", "reference time:", Show::Time),
+    ("sys_jitter", "system jitter:", Show::Text),
+    ("clk_jitter", "clock jitter:", Show::Text),
+    ("clk_wander", "clock wander:", Show::Text),
+    ("bcastdelay", "broadcast delay:", Show::Text),
+    ("authdelay", "symm. auth. delay:", Show::Text),
+];
+
+const KERNEL: &[Row] = &[
+    ("koffset", "pll offset:", Show::Text),
+    ("kfreq", "pll frequency:", Show::Text),
+    ("kmaxerr", "maximum error:", Show::Text),
+    ("kesterr", "estimated error:", Show::Text),
+    ("kstflags", "kernel status:", Show::Text),
+    ("ktimeconst", "pll time constant:", Show::Text),
+    ("kprecis", "precision:", Show::Text),
+    ("kfreqtol", "frequency tolerance:", Show::Text),
+    ("kppsfreq", "pps frequency:", Show::Text),
+    ("kppsstab", "pps stability:", Show::Text),
+    ("kppsjitter", "pps jitter:", Show::Text),
+    // Without a colon, but as wide as if it had one.
+    ("kppscalibdur", "calibration interval ", Show::Text),
+    ("kppscalibs", "calibration cycles:", Show::Text),
+    ("kppsjitexc", "jitter exceeded:", Show::Text),
+    ("kppsstbexc", "stability exceeded:", Show::Text),
+    ("kppscaliberrs", "calibration errors:", Show::Text),
+];
+
+const PACKETS: &[Row] = &[
+    ("ss_uptime", "uptime:", Show::Text),
+    ("ss_reset", "sysstats reset:", Show::Text),
+    ("ss_received", "packets received:", Show::Text),
+    ("ss_thisver", "current version:", Show::Text),
+    ("ss_oldver", "older version:", Show::Text),
+    ("ss_badformat", "bad length or format:", Show::Text),
+    ("ss_badauth", "authentication failed:", Show::Text),
+    ("ss_declined", "declined:", Show::Text),
+    ("ss_restricted", "restricted:", Show::Text),
+    ("ss_limited", "rate limited:", Show::Text),
+    ("ss_kodsent", "KoD responses:", Show::Text),
+    ("ss_processed", "processed for time:", Show::Text),
+];
+
+const MONITOR: &[Row] = &[
+    ("mru_enabled", "enabled:", Show::Text),
+    ("mru_depth", "addresses:", Show::Text),
+    ("mru_deepest", "peak addresses:", Show::Text),
+    ("mru_maxdepth", "maximum addresses:", Show::Text),
+    ("mru_mindepth", "reclaim above count:", Show::Text),
+    ("mru_maxage", "reclaim older than:", Show::Text),
+    ("mru_mem", "kilobytes:", Show::Text),
+    ("mru_maxmem", "maximum kilobytes:", Show::Text),
+];
+
+const AUTHENTICATION: &[Row] = &[
+    ("authreset", "time since reset:", Show::Text),
+    ("authkeys", "stored keys:", Show::Text),
+    ("authfreek", "free keys:", Show::Text),
+    ("authklookups", "key lookups:", Show::Text),
+    ("authknotfound", "keys not found:", Show::Text),
+    ("authkuncached", "uncached keys:", Show::Text),
+    ("authkexpired", "expired keys:", Show::Text),
+    ("authencrypts", "encryptions:", Show::Text),
+    ("authdecrypts", "decryptions:", Show::Text),
+];
+
+const INPUT_OUTPUT: &[Row] = &[
+    ("iostats_reset", "time since reset:", Show::Text),
+    ("total_rbuf", "receive buffers:", Show::Text),
+    ("free_rbuf", "free receive buffers:", Show::Text),
+    ("used_rbuf", "used receive buffers:", Show::Text),
+    ("rbuf_lowater", "low water refills:", Show::Text),
+    ("io_dropped", "dropped packets:", Show::Text),
+    ("io_ignored", "ignored packets:", Show::Text),
+    ("io_received", "received packets:", Show::Text),
+    ("io_sent", "packets sent:", Show::Text),
+    ("io_sendfailed", "packet send failures:", Show::Text),
+    ("io_wakeups", "input wakeups:", Show::Text),
+    // As wide as the reference's column, which is one wider than its labels.
+    ("io_goodwakeups", "useful input wakeups: ", Show::Text),
+];
+
+const TIMERS: &[Row] = &[
+    ("timerstats_reset", "time since reset:", Show::Text),
+    ("timer_overruns", "timer overruns:", Show::Text),
+    ("timer_xmts", "calls to transmit: ", Show::Text),
+];
+
+const PEER: &[Row] = &[
+    ("srcadr", "remote host:", Show::HostWithPort("srcport")),
+    ("dstadr", "local address:", Show::HostWithPort("dstport")),
+    ("timerec", "time last received:", Show::Text),
+    ("timer", "time until next send:", Show::Text),
+    ("timereach", "reachability change:", Show::Text),
+    ("sent", "packets sent:", Show::Text),
+    ("received", "packets received:", Show::Text),
+    ("badauth", "bad authentication:", Show::Text),
+    ("bogusorg", "bogus origin:", Show::Text),
+    ("oldpkt", "duplicate:", Show::Text),
+    ("seldisp", "bad dispersion:", Show::Text),
+    ("selbroken", "bad reference time:", Show::Text),
+    ("candidate", "candidate order:", Show::Text),
+];
