@@ -1,2 +1,63 @@
-//! Entry.
-fn main() {}
+//! ntpd: the Network Time Protocol daemon. It keeps this machine's clock right and serves its
+//! time; see the guide for its configuration.
+
+mod arguments;
+mod configuration;
+mod drift;
+mod driver;
+mod identity;
+mod log;
+mod sockets;
+mod start;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ntp_engine::Exit;
+
+use crate::{arguments::Arguments, driver::Ended, log::Log, start::StartError};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.check_config {
+        return configuration::check(&arguments);
+    }
+    match start::run(&arguments) {
+        Ok((ended, log)) => conclude(&ended, log),
+        Err(error) => fail(&arguments, &error),
+    }
+}
+
+/// Says how it ended, in the reference's words, and gives its exit code.
+fn conclude(ended: &Ended, mut log: Log) -> ExitCode {
+    let (text, code) = match ended {
+        Ended::Signal(signal) => {
+            log.information(&format!("ntpd exiting on signal {signal}"));
+            return ExitCode::SUCCESS;
+        }
+        Ended::Exit(Exit::Stepped(offset)) => (
+            format!("ntpd: time set {:+.6}s", offset.to_seconds_f64()),
+            0,
+        ),
+        Ended::Exit(Exit::Slewed(offset)) => (
+            format!("ntpd: time slew {:+.6}s", offset.to_seconds_f64()),
+            0,
+        ),
+        Ended::Exit(Exit::NoServers) => ("ntpd: no servers found".to_owned(), 1),
+        // The reference's -1; what is wrong was logged.
+        Ended::Exit(Exit::Panic(_)) => return ExitCode::from(255),
+    };
+    println!("{text}");
+    log.information(text.trim_start_matches("ntpd: "));
+    ExitCode::from(code)
+}
+
+fn fail(arguments: &Arguments, error: &StartError) -> ExitCode {
+    let (mut log, _) = Log::open(arguments.log_file.as_deref(), arguments.foreground);
+    log.error(&error.to_string());
+    if !arguments.foreground {
+        eprintln!("ntpd: {error}");
+    }
+    ExitCode::FAILURE
+}

@@ -1,0 +1,330 @@
+//! The event loop: it moves datagrams, names, signals and the clock between the world and the
+//! engine, and decides nothing.
+
+use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration as Elapsed};
+
+use mio::{Events, Interest, Poll, Waker};
+use ntp_conf::AddressFamily;
+use ntp_discipline::{Adjustment, Clock};
+use ntp_engine::{Endpoint, Engine, Exit, Input, Output};
+use ntp_os::{Batch, Family, Resolver, SystemClock};
+use ntp_wire::{AssociationId, Monotonic};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook_mio::v1_0::Signals;
+
+use crate::{drift, log::Log, sockets::Sockets, token};
+
+/// How many batches of one socket are taken before the others have their turn.
+const BATCHES: usize = 8;
+
+/// The running daemon.
+pub(crate) struct Driver {
+    engine: Engine,
+    clock: SystemClock,
+    sockets: Sockets,
+    poll: Poll,
+    signals: Signals,
+    resolver: Resolver,
+    log: Log,
+    drift_file: Option<PathBuf>,
+    /// How often to look for new interfaces; `None` is never.
+    scan_interval: Option<Elapsed>,
+    next_scan: Monotonic,
+    /// Sends that failed are told of once per destination until one succeeds.
+    failing: HashMap<std::net::SocketAddr, io::ErrorKind>,
+    exit: Option<Exit>,
+    /// A socket may hold more than was taken: do not wait.
+    unread: bool,
+}
+
+/// What the driver needs besides the engine.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) clock: SystemClock,
+    pub(crate) sockets: Sockets,
+    pub(crate) poll: Poll,
+    pub(crate) log: Log,
+    pub(crate) drift_file: Option<PathBuf>,
+    pub(crate) scan_interval: Option<Elapsed>,
+}
+
+/// How the daemon ended.
+pub(crate) enum Ended {
+    /// By a signal.
+    Signal(i32),
+    /// By itself.
+    Exit(Exit),
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> io::Result<Self> {
+        let Parts {
+            engine,
+            clock,
+            sockets,
+            poll,
+            log,
+            drift_file,
+            scan_interval,
+        } = parts;
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2])?;
+        poll.registry()
+            .register(&mut signals, token::SIGNALS, Interest::READABLE)?;
+        let waker = Arc::new(Waker::new(poll.registry(), token::RESOLVER)?);
+        let resolver = Resolver::start(waker)?;
+        let now = clock.read().monotonic;
+        Ok(Self {
+            engine,
+            clock,
+            sockets,
+            poll,
+            signals,
+            resolver,
+            log,
+            drift_file,
+            scan_interval,
+            next_scan: scan_interval.map_or(now, |interval| now + interval),
+            failing: HashMap::new(),
+            exit: None,
+            unread: false,
+        })
+    }
+
+    /// Runs until a signal or the engine ends it.
+    pub(crate) fn run(mut self) -> io::Result<(Ended, Log)> {
+        let mut events = Events::with_capacity(64);
+        let mut batch = Batch::new();
+        loop {
+            self.drain();
+            if let Some(exit) = self.exit {
+                self.finish();
+                return Ok((Ended::Exit(exit), self.log));
+            }
+            if let Err(error) = self.poll.poll(&mut events, self.timeout())
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                return Err(error);
+            }
+            for event in &events {
+                if event.token() == token::SIGNALS
+                    && let Some(signal) = self.signals()
+                {
+                    self.finish();
+                    return Ok((Ended::Signal(signal), self.log));
+                }
+            }
+            self.names();
+            // Readiness is told once (epoll is edge-triggered), so each socket is emptied.
+            self.receive(&mut batch);
+            let now = self.clock.read();
+            if self
+                .engine
+                .next_deadline()
+                .is_some_and(|deadline| deadline <= now.monotonic)
+            {
+                self.engine.handle_deadline(now);
+            }
+            self.scan(now.monotonic);
+        }
+    }
+
+    /// Until the engine or the interfaces want attention; rounded up, so as not to wake early.
+    fn timeout(&self) -> Option<Elapsed> {
+        if self.unread {
+            return Some(Elapsed::ZERO);
+        }
+        let now = self.clock.read().monotonic;
+        let scan = self.scan_interval.map(|_| self.next_scan);
+        let deadline = [self.engine.next_deadline(), scan]
+            .into_iter()
+            .flatten()
+            .min()?;
+        let left = deadline.since(now);
+        Some(left + Elapsed::from_micros(if left.is_zero() { 0 } else { 999 }))
+    }
+
+    fn receive(&mut self, batch: &mut Batch) {
+        let tokens: Vec<_> = self.sockets.tokens().collect();
+        self.unread = false;
+        for token in tokens {
+            for taken in 1..=BATCHES {
+                let Some(socket) = self.sockets.by_token(token) else {
+                    break;
+                };
+                match socket.receive(batch) {
+                    Ok(0) => break,
+                    Ok(_) => self.unread |= taken == BATCHES,
+                    Err(error) => {
+                        self.log.warning(&format!("receiving: {error}"));
+                        break;
+                    }
+                }
+                for datagram in batch.iter() {
+                    let received = self.clock.arrival(datagram.stamp).wall;
+                    let now = self.clock.read();
+                    self.engine.handle(
+                        now,
+                        Input::Datagram {
+                            received,
+                            local: datagram.to,
+                            remote: datagram.from,
+                            data: datagram.data,
+                        },
+                    );
+                    self.drain();
+                }
+            }
+        }
+    }
+
+    /// Does what the engine says.
+    fn drain(&mut self) {
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Send {
+                    local,
+                    remote,
+                    data,
+                } => self.send(local, remote, &data),
+                Output::Adjust(asked) => self.adjust(asked),
+                Output::Resolve {
+                    association,
+                    name,
+                    port,
+                    family,
+                } => {
+                    let family = match family {
+                        None => Family::Any,
+                        Some(AddressFamily::Ipv4) => Family::V4,
+                        Some(AddressFamily::Ipv6) => Family::V6,
+                    };
+                    match name.parse() {
+                        // An address needs nobody to look it up.
+                        Ok(address) => {
+                            let found = self.endpoints([std::net::SocketAddr::new(address, port)]);
+                            self.resolved(association, found);
+                        }
+                        Err(_) => {
+                            self.resolver
+                                .ask(association.value().into(), &name, port, family)
+                        }
+                    }
+                }
+                Output::WriteDrift(frequency) => {
+                    if let Some(path) = &self.drift_file
+                        && let Err(error) = drift::write(path, frequency)
+                    {
+                        self.log.error(&format!(
+                            "the drift file {} can't be written: {error}",
+                            path.display()
+                        ));
+                    }
+                }
+                Output::Event(event) => self.log.write(event.severity, &event.to_string()),
+                // The engine answers by itself as long as there is one thread.
+                Output::Publish(_) => {}
+                Output::Exit(exit) => {
+                    self.exit.get_or_insert(exit);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, local: std::net::IpAddr, remote: std::net::SocketAddr, data: &[u8]) {
+        match self.sockets.send(local, remote, data) {
+            Ok(()) => {
+                if !self.failing.is_empty() {
+                    self.failing.remove(&remote);
+                }
+            }
+            // A full buffer is the network's way of dropping packets.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                // Bounded: a flood of unreachable clients must not grow it.
+                if self.failing.len() < 256
+                    && self.failing.insert(remote, error.kind()) != Some(error.kind())
+                {
+                    self.log.warning(&format!("sending to {remote}: {error}"));
+                }
+            }
+        }
+    }
+
+    fn adjust(&mut self, asked: Adjustment) {
+        let result = self.clock.adjust(&asked);
+        let now = self.clock.read();
+        self.engine
+            .handle(now, Input::ClockChanged { asked, result });
+    }
+
+    fn names(&mut self) {
+        while let Some(answer) = self.resolver.answer() {
+            let id = AssociationId::new(u16::try_from(answer.id).unwrap_or_default());
+            let found = match answer.addresses {
+                Ok(addresses) => self.endpoints(addresses),
+                Err(error) => Err(error.to_string()),
+            };
+            self.resolved(id, found);
+        }
+    }
+
+    fn endpoints(
+        &self,
+        remotes: impl IntoIterator<Item = std::net::SocketAddr>,
+    ) -> Result<Vec<Endpoint>, String> {
+        let found: Vec<Endpoint> = remotes
+            .into_iter()
+            .filter_map(|remote| {
+                Some(Endpoint {
+                    remote,
+                    local: self.sockets.local_for(remote)?,
+                })
+            })
+            .collect();
+        if found.is_empty() {
+            Err("no interface to send from".to_owned())
+        } else {
+            Ok(found)
+        }
+    }
+
+    fn resolved(&mut self, association: AssociationId, endpoints: Result<Vec<Endpoint>, String>) {
+        let now = self.clock.read();
+        self.engine.handle(
+            now,
+            Input::Resolved {
+                association,
+                endpoints,
+            },
+        );
+    }
+
+    /// The signal that ends the daemon, if one came.
+    fn signals(&mut self) -> Option<i32> {
+        for signal in self.signals.pending() {
+            match signal {
+                SIGHUP => self.log.reopen(),
+                SIGUSR1 | SIGUSR2 => {}
+                _ => return Some(signal),
+            }
+        }
+        None
+    }
+
+    fn scan(&mut self, now: Monotonic) {
+        let Some(interval) = self.scan_interval else {
+            return;
+        };
+        if self.next_scan <= now {
+            self.next_scan = now + interval;
+            // Whatever is wrong was logged, and the sockets that stand go on.
+            let _ = self.sockets.scan(self.poll.registry(), &mut self.log);
+        }
+    }
+
+    fn finish(&mut self) {
+        let now = self.clock.read();
+        self.engine.shut_down(now);
+        self.drain();
+    }
+}

@@ -1,0 +1,220 @@
+//! One socket for each of our addresses.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+};
+
+use mio::{Interest, Registry, Token};
+use ntp_os::{BindError, Interface, NtpSocket, SocketOptions, interfaces};
+
+use crate::{log::Log, token};
+
+/// The addresses that packets come to and go from.
+pub(crate) struct Sockets {
+    port: u16,
+    choice: Choice,
+    open: Vec<Open>,
+    next_token: usize,
+}
+
+struct Open {
+    token: Token,
+    socket: NtpSocket,
+    name: String,
+}
+
+/// Which addresses to listen on: `-I`, `-L`, `-4` and `-6`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    /// Names of interfaces or addresses; all if empty.
+    pub(crate) wanted: Vec<String>,
+    pub(crate) no_virtual: bool,
+    pub(crate) ipv4_only: bool,
+    pub(crate) ipv6_only: bool,
+}
+
+impl Choice {
+    fn takes(&self, interface: &Interface) -> bool {
+        let address = interface.address.ip();
+        let of_family = match address {
+            IpAddr::V4(_) => !self.ipv6_only,
+            IpAddr::V6(_) => !self.ipv4_only,
+        };
+        let wanted = self.wanted.is_empty()
+            || self
+                .wanted
+                .iter()
+                .any(|wanted| *wanted == interface.name || wanted.parse() == Ok(address));
+        interface.is_up && of_family && wanted && !(self.no_virtual && interface.name.contains(':'))
+    }
+}
+
+impl Sockets {
+    pub(crate) fn new(port: u16, choice: Choice) -> Self {
+        Self {
+            port,
+            choice,
+            open: Vec::new(),
+            next_token: token::FIRST_SOCKET,
+        }
+    }
+
+    /// Opens a socket for each address that has none, closes those whose address is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] if no socket at all could be opened: then that of the first address, or of
+    /// an address that was asked for by name.
+    pub(crate) fn scan(&mut self, registry: &Registry, log: &mut Log) -> Result<(), BindError> {
+        let mut addresses = self.addresses(log);
+        addresses.dedup();
+        self.open.retain_mut(|open| {
+            let kept = addresses
+                .iter()
+                .any(|(address, _)| *address == open.socket.local_address());
+            if !kept {
+                let _ = registry.deregister(&mut open.socket);
+                log.information(&format!(
+                    "Deleting interface {}, {}",
+                    open.name,
+                    open.socket.local_address()
+                ));
+            }
+            kept
+        });
+        let mut problem = None;
+        for (address, name) in addresses {
+            if self
+                .open
+                .iter()
+                .any(|open| open.socket.local_address() == address)
+            {
+                continue;
+            }
+            match self.listen(address, &name, registry) {
+                Ok(number) => {
+                    log.information(&format!("Listen normally on {number} {name} {address}"))
+                }
+                Err(error) => {
+                    log.error(&error.to_string());
+                    problem.get_or_insert(error);
+                }
+            }
+        }
+        match problem {
+            Some(error) if self.open.is_empty() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        name: &str,
+        registry: &Registry,
+    ) -> Result<usize, BindError> {
+        let mut socket = NtpSocket::bind(address, &SocketOptions::default())?;
+        let token = Token(self.next_token);
+        registry
+            .register(&mut socket, token, Interest::READABLE)
+            .map_err(|source| BindError { address, source })?;
+        self.next_token += 1;
+        self.open.push(Open {
+            token,
+            socket,
+            name: name.to_owned(),
+        });
+        Ok(token.0 - token::FIRST_SOCKET)
+    }
+
+    fn addresses(&self, log: &mut Log) -> Vec<(SocketAddr, String)> {
+        let found = interfaces().unwrap_or_else(|error| {
+            log.error(&format!("the network interfaces can't be listed: {error}"));
+            Vec::new()
+        });
+        let mut addresses: Vec<(SocketAddr, String)> = found
+            .into_iter()
+            .filter(|interface| self.choice.takes(interface))
+            .map(|interface| {
+                let mut address = interface.address;
+                address.set_port(self.port);
+                (address, interface.name)
+            })
+            .collect();
+        // 127.0.0.2 and its like are ours without being listed.
+        for wanted in &self.choice.wanted {
+            if let Ok(address) = wanted.parse::<IpAddr>()
+                && address.is_loopback()
+                && !addresses.iter().any(|(known, _)| known.ip() == address)
+            {
+                addresses.push((SocketAddr::new(address, self.port), "lo".to_owned()));
+            }
+        }
+        addresses
+    }
+
+    /// The socket that became readable.
+    pub(crate) fn by_token(&self, token: Token) -> Option<&NtpSocket> {
+        self.open
+            .iter()
+            .find(|open| open.token == token)
+            .map(|open| &open.socket)
+    }
+
+    /// All tokens.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = Token> {
+        self.open.iter().map(|open| open.token)
+    }
+
+    /// Sends from the socket that is bound to `local`, or from any that can.
+    pub(crate) fn send(&self, local: IpAddr, remote: SocketAddr, data: &[u8]) -> io::Result<()> {
+        let exact = self
+            .open
+            .iter()
+            .find(|open| open.socket.local_address().ip() == local);
+        let socket = exact
+            .or_else(|| {
+                self.open
+                    .iter()
+                    .find(|open| open.socket.local_address().is_ipv4() == remote.is_ipv4())
+            })
+            .ok_or(io::ErrorKind::AddrNotAvailable)?;
+        socket.socket.send_to(data, remote, None)
+    }
+
+    /// Our address on the way to `remote`: the one that the kernel would take if we listen on it,
+    /// else the first of ours that could be meant.
+    pub(crate) fn local_for(&self, remote: SocketAddr) -> Option<IpAddr> {
+        let ours = |address: &IpAddr| {
+            self.open
+                .iter()
+                .any(|open| open.socket.local_address().ip() == *address)
+        };
+        if let Some(local) = route(remote).filter(ours) {
+            return Some(local);
+        }
+        let mut candidates = self
+            .open
+            .iter()
+            .map(|open| open.socket.local_address().ip())
+            .filter(|local| local.is_ipv4() == remote.is_ipv4());
+        let near = candidates
+            .clone()
+            .find(|local| local.is_loopback() == remote.ip().is_loopback());
+        near.or_else(|| candidates.next())
+    }
+}
+
+/// The address that the kernel would send from.
+fn route(remote: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if remote.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    // Connecting a datagram socket sends nothing.
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(remote).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}

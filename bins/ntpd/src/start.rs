@@ -1,0 +1,308 @@
+//! From the command line to a running daemon.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration as Elapsed,
+};
+
+use getrandom::SysRng;
+use getrandom::rand_core::TryRng;
+use mio::Poll;
+use ntp_autokey::{Host, HostOptions, IffGroups};
+use ntp_conf::{Config, RestrictAddress};
+use ntp_discipline::Clock;
+use ntp_engine::{Engine, ProgramDescription, Setup};
+use ntp_keys::KeyTable;
+use ntp_os::{
+    Account, Family, OpenClockError, Readiness, SystemClock, change_root, daemonise, read_file,
+    resolve, write_pid_file,
+};
+
+use crate::{
+    arguments::Arguments,
+    configuration, drift,
+    driver::{Driver, Ended, Parts},
+    identity,
+    log::Log,
+    sockets::{Choice, Sockets},
+};
+
+/// The keys file may not be longer.
+const LONGEST_KEYS_FILE: u64 = 16 << 20;
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("{0}")]
+    Configuration(String),
+    #[error("can't run in the background: {0}; start with -n to stay in the foreground")]
+    Background(#[from] ntp_os::DaemonError),
+    #[error("{0}")]
+    Clock(#[from] OpenClockError),
+    #[error("{0}; is another ntpd running?")]
+    Socket(#[from] ntp_os::BindError),
+    #[error("user: {0}")]
+    Account(#[from] ntp_os::AccountError),
+    #[error("can't become that user: {0}")]
+    Privilege(#[from] ntp_os::PrivilegeError),
+    #[error("can't confine to {path}: {source}", path = path.display())]
+    Jail {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("can't write the process number to {path}: {source}", path = path.display())]
+    PidFile {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the system gives no random numbers")]
+    Random,
+    #[error("event loop: {0}")]
+    Loop(#[from] std::io::Error),
+}
+
+/// Reads the configuration, opens everything, runs.
+pub(crate) fn run(arguments: &Arguments) -> Result<(Ended, Log), StartError> {
+    let read = configuration::read(arguments).map_err(StartError::Configuration)?;
+    let config = read.config;
+    // Before there is a thread, and before anything is opened that a child could not have.
+    let foreground = arguments.foreground || arguments.quit || arguments.debug > 0;
+    let readiness = if foreground {
+        Readiness::nobody_waits()
+    } else {
+        daemonise()?
+    };
+    let log_file = arguments
+        .log_file
+        .clone()
+        .or_else(|| config.log_file.clone());
+    let (mut log, problem) = Log::open(log_file.as_deref(), foreground);
+    if let (Some(error), Some(path)) = (problem, &log_file) {
+        log.error(&format!(
+            "the log file {} can't be opened: {error}",
+            path.display()
+        ));
+    }
+    log.information(&format!("ntpd {}: Starting", env!("CARGO_PKG_VERSION")));
+    log.information(&format!("Command line: {}", command_line()));
+    for (severity, line) in &read.problems {
+        log.write(*severity, line);
+    }
+    serve(arguments, config, log, readiness)
+}
+
+fn serve(
+    arguments: &Arguments,
+    config: Config,
+    mut log: Log,
+    readiness: Readiness,
+) -> Result<(Ended, Log), StartError> {
+    let clock = SystemClock::open(&arguments.clock)?;
+    if let Err(error) = clock.check_permission() {
+        log.error(&format!("{error}; until then it is only watched"));
+    }
+    let poll = Poll::new()?;
+    let mut sockets = Sockets::new(
+        arguments.port,
+        Choice {
+            wanted: arguments.interfaces.clone(),
+            no_virtual: arguments.no_virtual_addresses,
+            ipv4_only: arguments.ipv4,
+            ipv6_only: arguments.ipv6,
+        },
+    );
+    sockets.scan(poll.registry(), &mut log)?;
+    let drift_file = arguments
+        .drift_file
+        .clone()
+        .or_else(|| config.drift_file.clone());
+    let pid_file = arguments
+        .pid_file
+        .clone()
+        .or_else(|| config.pid_file.clone());
+    let setup = setup(arguments, config, drift_file.as_deref(), &clock, &mut log)?;
+    let engine = Engine::new(setup, seed()?, clock.read());
+    if let Some(path) = pid_file {
+        write_pid_file(&path).map_err(|source| StartError::PidFile { path, source })?;
+    }
+    let account = arguments.user.as_deref().map(Account::find).transpose()?;
+    if let Some(path) = &arguments.jail {
+        change_root(path).map_err(|source| StartError::Jail {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    if let Some(account) = account {
+        account.assume(true)?;
+    }
+    let scan_interval = match arguments.update_interval {
+        0 => None,
+        seconds => Some(Elapsed::from_secs(seconds.max(60).into())),
+    };
+    let driver = Driver::new(Parts {
+        engine,
+        clock,
+        sockets,
+        poll,
+        log,
+        drift_file,
+        scan_interval,
+    })?;
+    readiness.ready()?;
+    Ok(driver.run()?)
+}
+
+fn setup(
+    arguments: &Arguments,
+    config: Config,
+    drift_file: Option<&Path>,
+    clock: &SystemClock,
+    log: &mut Log,
+) -> Result<Setup, StartError> {
+    let frequency = drift_file.and_then(|path| {
+        drift::read(path).unwrap_or_else(|problem| {
+            log.warning(&problem);
+            None
+        })
+    });
+    let keys = keys(&config, log);
+    let (autokey, groups) = autokey(&config, log)?;
+    let restricted_hosts = restricted_hosts(&config, log);
+    Ok(Setup {
+        keys,
+        autokey,
+        groups,
+        frequency,
+        precision: clock.precision(),
+        port: arguments.port,
+        panic_once: arguments.panic_gate > 0,
+        step_once: arguments.force_step_once,
+        one_shot: arguments.quit,
+        slew: arguments.slew,
+        restricted_hosts,
+        program: description(),
+        config,
+    })
+}
+
+/// The keys file; nothing of it if it can't be trusted.
+fn keys(config: &Config, log: &mut Log) -> KeyTable {
+    let Some(path) = &config.keys.file else {
+        return KeyTable::default();
+    };
+    let contents = match read_file(path, LONGEST_KEYS_FILE) {
+        Ok(contents) => contents,
+        Err(error) => {
+            log.error(&format!("keys file: {error}"));
+            return KeyTable::default();
+        }
+    };
+    if contents.is_world_readable() || contents.is_world_writable() {
+        log.error(&format!(
+            "the keys file {0} can be read or written by everybody, so its keys are not used: \
+             chmod 640 {0}",
+            path.display()
+        ));
+        return KeyTable::default();
+    }
+    let (table, problems) = KeyTable::parse(&String::from_utf8_lossy(&contents.bytes));
+    for problem in problems {
+        log.error(&format!(
+            "{}:{}: {}",
+            path.display(),
+            problem.line,
+            problem.kind
+        ));
+    }
+    table
+}
+
+/// Our own Autokey identity, and the groups we know; neither without `crypto`.
+fn autokey(config: &Config, log: &mut Log) -> Result<(Option<Host>, IffGroups), StartError> {
+    let Some(crypto) = &config.crypto else {
+        return Ok((None, IffGroups::new()));
+    };
+    let mut options = HostOptions::default();
+    if let Some(name) = &crypto.digest {
+        match ntp_keys::DigestAlgorithm::from_name(name) {
+            Some(digest) => options.digest = digest,
+            None => log.error(&format!("crypto: no digest `{name}`; MD5 is used")),
+        }
+    }
+    let identity = identity::load(&config.keys.directory, crypto, log);
+    let host = match identity.credentials {
+        None => None,
+        Some(credentials) => match Host::new(credentials, options, seed()?) {
+            Ok(host) => {
+                log.information(&format!(
+                    "crypto: host {}, {}, flags {}; Autokey can't keep out who sees the packets: \
+                     see the guide",
+                    host.name(),
+                    host.signature_name(),
+                    host.status(),
+                ));
+                Some(host)
+            }
+            Err(error) => {
+                log.error(&format!("crypto: {error}"));
+                None
+            }
+        },
+    };
+    Ok((host, identity.groups))
+}
+
+fn restricted_hosts(config: &Config, log: &mut Log) -> HashMap<String, Vec<IpAddr>> {
+    let mut found = HashMap::new();
+    for line in &config.restrictions {
+        let RestrictAddress::Host { name, .. } = &line.address else {
+            continue;
+        };
+        match resolve(name, 123, Family::Any) {
+            Ok(addresses) => {
+                found.insert(
+                    name.clone(),
+                    addresses.iter().map(|address| address.ip()).collect(),
+                );
+            }
+            Err(error) => log.error(&format!("restrict: {error}; the line has no effect")),
+        }
+    }
+    found
+}
+
+fn seed() -> Result<[u8; 32], StartError> {
+    let mut seed = [0; 32];
+    SysRng
+        .try_fill_bytes(&mut seed)
+        .map_err(|_| StartError::Random)?;
+    Ok(seed)
+}
+
+fn description() -> ProgramDescription {
+    let system = nix::sys::utsname::uname().ok();
+    let text = |of: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
+        system
+            .as_ref()
+            .map(|system| of(system).to_string_lossy().into_owned())
+            .unwrap_or_default()
+    };
+    ProgramDescription {
+        version: format!("ntpd Meridian {}", env!("CARGO_PKG_VERSION")),
+        processor: text(nix::sys::utsname::UtsName::machine),
+        system: format!(
+            "{}/{}",
+            text(nix::sys::utsname::UtsName::sysname),
+            text(nix::sys::utsname::UtsName::release)
+        ),
+    }
+}
+
+fn command_line() -> String {
+    std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,8 @@
+//! How the event loop tells its sources apart.
+
+use mio::Token;
+
+pub(crate) const SIGNALS: Token = Token(0);
+pub(crate) const RESOLVER: Token = Token(1);
+/// Sockets count from here.
+pub(crate) const FIRST_SOCKET: usize = 16;

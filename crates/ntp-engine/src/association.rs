@@ -1,0 +1,238 @@
+//! One source of time: what is known of it and what it last said.
+
+mod local_clock;
+mod request;
+mod server;
+
+use std::net::SocketAddr;
+
+use ntp_discipline::{
+    Candidate, ClockFilter, Estimate, FilterConditions, Sample, SourceKind, Tally,
+};
+use ntp_wire::{
+    AssociationId, Duration, Header, KeyId, Leap, Monotonic, PollExponent, Precision, ReferenceId,
+    Stratum, Timestamp, Version, WireTimestamp,
+    control::{PeerStatus, Selection as SelectionCode},
+};
+
+pub use self::server::Endpoint;
+pub(crate) use self::{
+    local_clock::LocalClock,
+    server::{Reception, Server},
+};
+use crate::{Flash, event_count::EventCount, schedule::Schedule};
+
+/// How a source was configured; the words are those of the `server` line.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Settings {
+    /// The name or address as it was written.
+    pub(crate) name: String,
+    pub(crate) minimum_poll: PollExponent,
+    pub(crate) maximum_poll: PollExponent,
+    pub(crate) initial_burst: bool,
+    pub(crate) burst: bool,
+    pub(crate) prefer: bool,
+    pub(crate) noselect: bool,
+    pub(crate) always_true: bool,
+    pub(crate) version: Version,
+    pub(crate) security: Security,
+}
+
+/// How packets from and to a server are authenticated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Security {
+    /// Not at all.
+    None,
+    /// With the symmetric key of this number.
+    Key(KeyId),
+    /// With Autokey, and the `ident` of the line.
+    Autokey { ident: Option<String> },
+}
+
+/// A source of time.
+#[derive(Debug)]
+pub(crate) struct Association {
+    pub(crate) id: AssociationId,
+    pub(crate) settings: Settings,
+    pub(crate) source: Source,
+    pub(crate) schedule: Schedule,
+    pub(crate) filter: ClockFilter,
+    pub(crate) tally: Tally,
+    pub(crate) flash: Flash,
+    pub(crate) events: EventCount,
+    /// The last header that was believed; its defaults before the first.
+    pub(crate) last: Last,
+}
+
+/// Where the time comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Server(Box<Server>),
+    LocalClock(LocalClock),
+}
+
+/// What a source said last, in its own words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Last {
+    pub(crate) header: Header,
+    /// When it arrived.
+    pub(crate) received: Option<Timestamp>,
+}
+
+impl Default for Last {
+    fn default() -> Self {
+        Self {
+            header: Header {
+                leap: Leap::Unsynchronised,
+                stratum: Stratum::UNSYNCHRONISED,
+                reference_id: ReferenceId::INIT,
+                ..Header::default()
+            },
+            received: None,
+        }
+    }
+}
+
+impl Association {
+    pub(crate) fn new(
+        id: AssociationId,
+        settings: Settings,
+        source: Source,
+        now: Monotonic,
+        precision: Precision,
+    ) -> Self {
+        let schedule = Schedule::new(
+            settings.minimum_poll,
+            settings.maximum_poll,
+            settings.initial_burst,
+            settings.burst,
+            now,
+        );
+        Self {
+            id,
+            settings,
+            source,
+            schedule,
+            filter: ClockFilter::new(now, precision),
+            tally: Tally::Reject,
+            flash: Flash::PEER_UNREACHABLE,
+            events: EventCount::default(),
+            last: Last::default(),
+        }
+    }
+
+    /// The server behind it, unless it is a reference clock.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        match &self.source {
+            Source::Server(server) => Some(server),
+            Source::LocalClock(_) => None,
+        }
+    }
+
+    /// The server behind it, unless it is a reference clock.
+    pub(crate) fn server_mut(&mut self) -> Option<&mut Server> {
+        match &mut self.source {
+            Source::Server(server) => Some(server),
+            Source::LocalClock(_) => None,
+        }
+    }
+
+    /// The address as the log writes it, or the name while there is no address.
+    pub(crate) fn address(&self) -> String {
+        match &self.source {
+            Source::LocalClock(clock) => clock.address().to_string(),
+            Source::Server(server) => match server.endpoint() {
+                Some(endpoint) => endpoint.remote.ip().to_string(),
+                None => self.settings.name.clone(),
+            },
+        }
+    }
+
+    /// The remote end, where there is one.
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
+        self.server()?.endpoint().map(|endpoint| endpoint.remote)
+    }
+
+    /// What the filter makes of the samples so far.
+    pub(crate) fn estimate(&self) -> &Estimate {
+        self.filter.estimate()
+    }
+
+    /// Takes in what happened to a packet of this source, as far as the filter is concerned.
+    pub(crate) fn push(&mut self, sample: Sample, conditions: &FilterConditions) {
+        self.filter.push(sample, conditions);
+    }
+
+    /// Forgets all samples and what was said: the clock was stepped, or the server changed.
+    pub(crate) fn clear(&mut self, now: Monotonic, precision: Precision, why: ReferenceId) {
+        self.filter.clear(now, precision);
+        self.tally = Tally::Reject;
+        self.flash = Flash::PEER_UNREACHABLE;
+        self.last = Last::default();
+        self.last.header.reference_id = why;
+        self.schedule.restart(now);
+        if let Source::Server(server) = &mut self.source {
+            server.abandon();
+        }
+    }
+
+    /// As the selection sees it. `own_reference_ids` are the identifiers that say "follows us".
+    pub(crate) fn candidate(
+        &self,
+        now: Monotonic,
+        is_own: impl Fn(ReferenceId) -> bool,
+    ) -> Candidate {
+        let header = &self.last.header;
+        let estimate = self.estimate();
+        Candidate {
+            kind: match self.source {
+                Source::Server(_) => SourceKind::Server,
+                Source::LocalClock(_) => SourceKind::Local,
+            },
+            reachable: self.schedule.reach() != 0,
+            leap: header.leap,
+            stratum: header.stratum,
+            precision: header.precision,
+            offset: estimate.offset,
+            delay: estimate.delay,
+            dispersion: estimate.dispersion,
+            jitter: estimate.jitter,
+            age: now.since(self.filter.updated()),
+            poll: self.schedule.interval(),
+            root_delay: header.root_delay.to_duration(),
+            root_dispersion: header.root_dispersion.to_duration(),
+            looped: header.stratum > Stratum::PRIMARY
+                && self.server().is_some()
+                && is_own(header.reference_id),
+            prefer: self.settings.prefer,
+            noselect: self.settings.noselect,
+            always_true: self.settings.always_true,
+        }
+    }
+
+    /// The status word of mode 6 (RFC 9327 section 3.2).
+    pub(crate) fn status(&self) -> PeerStatus {
+        PeerStatus::new(
+            SelectionCode::from_bits(self.tally.code()),
+            self.events.count,
+            self.events.last,
+        )
+        .with_configured(true)
+        .with_authentication_enabled(self.settings.security != Security::None)
+        .with_authentic(self.server().is_some_and(Server::is_authentic))
+        .with_reachable(self.schedule.reach() != 0)
+    }
+
+    /// When the header that is shown was received, as 64 bits.
+    pub(crate) fn received_time(&self) -> WireTimestamp {
+        self.last
+            .received
+            .map(Timestamp::to_wire)
+            .unwrap_or_default()
+    }
+
+    /// The dispersion of the estimate grown to `now`.
+    pub(crate) fn dispersion(&self) -> Duration {
+        self.estimate().dispersion
+    }
+}

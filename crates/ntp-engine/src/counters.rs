@@ -1,0 +1,26 @@
+//! What the packet path has done: the numbers of ntpq's `sysstats`.
+
+/// Packets counted by what became of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// All that came.
+    pub received: u64,
+    /// Requests that were answered.
+    pub answered: u64,
+    /// Packets of version 4.
+    pub this_version: u64,
+    /// Packets of versions 1 to 3.
+    pub older_version: u64,
+    /// What is no NTP packet.
+    pub bad_format: u64,
+    /// Packets whose authentication failed or is missing.
+    pub bad_authentication: u64,
+    /// Packets of a mode or version that is not served.
+    pub declined: u64,
+    /// Packets that `restrict` keeps out.
+    pub restricted: u64,
+    /// Packets of clients that ask too often.
+    pub limited: u64,
+    /// Kiss-o'-death packets sent.
+    pub kisses: u64,
+}

@@ -1,0 +1,397 @@
+//! The daemon: what comes in, what is due, what goes out.
+
+mod client;
+mod clock;
+mod publish;
+
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration as Elapsed,
+};
+
+use bytes::Bytes;
+use ntp_autokey::{Host, IffGroups, Reply};
+use ntp_discipline::{FilterConditions, Now, SystemEvent};
+use ntp_restrict::{RestrictFlags, RestrictList};
+use ntp_wire::{
+    AssociationId, Header, KeyId, Mode, Monotonic, Packet, PollExponent, Ppm, Precision, Timestamp,
+};
+use rand::{SeedableRng, rngs::ChaCha12Rng};
+
+use crate::{
+    Arrival, Event, Input, LONGEST_REPLY, Output, ProgramDescription, Responder, ServerView,
+    Severity, Verdict, What,
+    association::{Association, Source},
+    authority::{Authority, TrustedKeys},
+    event::Subject,
+    responder,
+    setup::{Plan, Setup},
+    system::System,
+};
+
+/// The drift file is written this often.
+const DRIFT_INTERVAL: Elapsed = Elapsed::from_secs(3600);
+/// The loop runs once a second.
+const TICK: Elapsed = Elapsed::from_secs(1);
+/// A lost Autokey client is told to begin anew no more often than this, all clients together.
+const RESTART_INTERVAL: Elapsed = Elapsed::from_secs(1);
+
+/// The daemon without I/O.
+///
+/// Its driver feeds it with [`handle`](Self::handle), wakes it at
+/// [`next_deadline`](Self::next_deadline) by [`handle_deadline`](Self::handle_deadline), and does
+/// what [`poll`](Self::poll) says until that says nothing more. The same inputs at the same times
+/// give the same outputs.
+pub struct Engine {
+    pub(crate) program: ProgramDescription,
+    pub(crate) port: u16,
+    pub(crate) precision: Precision,
+    pub(crate) control_key: Option<KeyId>,
+    pub(crate) keys: Arc<TrustedKeys>,
+    pub(crate) autokey: Option<Host>,
+    groups: IffGroups,
+    pub(crate) associations: Vec<Association>,
+    pub(crate) system: System,
+    pub(crate) responder: Responder,
+    restrictions: Arc<RestrictList>,
+    view: Arc<ServerView>,
+    rng: ChaCha12Rng,
+    allan: PollExponent,
+    dispersion_rate: Ppm,
+    one_shot: bool,
+    /// What the clocks last showed.
+    pub(crate) now: Now,
+    pub(crate) started: Monotonic,
+    next_tick: Monotonic,
+    next_drift: Monotonic,
+    next_restart: Monotonic,
+    /// The rate that was last asked for.
+    rate: Option<Ppm>,
+    outputs: VecDeque<Output>,
+}
+
+impl Engine {
+    /// A daemon as `setup` describes it, started at `now`.
+    ///
+    /// `seed` feeds all that is random, and must be unpredictable wherever packets come from
+    /// strangers.
+    pub fn new(setup: Setup, seed: [u8; 32], now: Now) -> Self {
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        let Plan {
+            associations,
+            clients,
+            limit,
+            limits,
+            options,
+            frequency,
+            steering,
+            rest,
+        } = setup.plan(&mut rng, now.monotonic);
+        let (system, event) = System::new(
+            ntp_discipline::Selector::new(limits),
+            options,
+            frequency,
+            steering,
+            now.monotonic,
+        );
+        let view = Arc::new(publish::view(&rest, &system, options.precision));
+        let mut engine = Self {
+            program: rest.program,
+            port: rest.port,
+            precision: options.precision,
+            control_key: rest.control_key,
+            keys: rest.keys,
+            autokey: rest.autokey,
+            groups: rest.groups,
+            associations,
+            system,
+            responder: Responder::new(clients, limit),
+            restrictions: rest.restrictions,
+            view,
+            rng,
+            allan: options.tinker.allan,
+            dispersion_rate: options.tinker.dispersion,
+            one_shot: options.one_shot,
+            now,
+            started: now.monotonic,
+            next_tick: now.monotonic,
+            next_drift: now.monotonic + DRIFT_INTERVAL,
+            next_restart: now.monotonic,
+            rate: None,
+            outputs: VecDeque::new(),
+        };
+        engine.system_event(SystemEvent::Restart, "");
+        engine.system_event(event, "");
+        for index in 0..engine.associations.len() {
+            engine.peer_event(index, 1, "mobilize", "");
+            engine.resolve(index);
+        }
+        engine.publish();
+        engine
+    }
+
+    /// Takes in what the world did.
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        self.now = now;
+        match input {
+            Input::Datagram {
+                received,
+                local,
+                remote,
+                data,
+            } => {
+                self.datagram(received, local, remote, data);
+            }
+            Input::Resolved {
+                association,
+                endpoints,
+            } => self.resolved(association, endpoints),
+            Input::ClockChanged { asked, result } => self.clock_changed(asked, result),
+        }
+    }
+
+    /// When [`handle_deadline`](Self::handle_deadline) wants to be called next.
+    pub fn next_deadline(&self) -> Option<Monotonic> {
+        self.associations
+            .iter()
+            .map(|association| association.schedule.next())
+            .chain([self.next_tick])
+            .min()
+    }
+
+    /// Does what is due.
+    pub fn handle_deadline(&mut self, now: Now) {
+        self.now = now;
+        for index in 0..self.associations.len() {
+            let due = self
+                .associations
+                .get(index)
+                .is_some_and(|association| association.schedule.next() <= now.monotonic);
+            if due {
+                self.poll_association(index);
+            }
+        }
+        if self.next_tick <= now.monotonic {
+            self.tick();
+        }
+    }
+
+    /// What the world should do next.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The process ends: what should be kept is put out.
+    pub fn shut_down(&mut self, now: Now) {
+        self.now = now;
+        self.write_drift();
+    }
+
+    /// The view that the packet path answers from.
+    pub fn view(&self) -> &Arc<ServerView> {
+        &self.view
+    }
+
+    fn datagram(&mut self, received: Timestamp, local: IpAddr, remote: SocketAddr, data: &[u8]) {
+        let arrival = Arrival {
+            received,
+            now: self.now,
+            local,
+            remote,
+        };
+        let mut reply = [0; LONGEST_REPLY];
+        match self
+            .responder
+            .respond(&self.view, &arrival, data, &mut reply)
+        {
+            Verdict::Reply(length) => {
+                let data = Bytes::copy_from_slice(reply.get(..length).unwrap_or_default());
+                self.outputs.push_back(Output::Send {
+                    local,
+                    remote,
+                    data,
+                });
+            }
+            Verdict::Drop(_) => {}
+            Verdict::Engine(flags) => match data.first().map(|first| Mode::from_bits(*first)) {
+                Some(Mode::Control) => self.control(local, remote, data, flags),
+                Some(Mode::Client) => self.autokey_request(&arrival, data),
+                Some(Mode::Server) => self.reply(&arrival, flags, data),
+                _ => {}
+            },
+        }
+    }
+
+    fn control(&mut self, local: IpAddr, remote: SocketAddr, data: &[u8], flags: RestrictFlags) {
+        for data in self.answer_control(data, remote, flags) {
+            self.outputs.push_back(Output::Send {
+                local,
+                remote,
+                data,
+            });
+        }
+    }
+
+    /// A request with Autokey's extension fields, or whose cookie is not ours.
+    fn autokey_request(&mut self, arrival: &Arrival, data: &[u8]) {
+        let (Some(host), Ok(packet)) = (&mut self.autokey, Packet::parse(data)) else {
+            return;
+        };
+        let mut header = [0; Header::LENGTH];
+        responder::emit(&self.view, arrival, packet.header(), &mut header);
+        let exchange = ntp_autokey::Exchange {
+            local: arrival.local,
+            remote: arrival.remote.ip(),
+            now: arrival.now.wall,
+            monotonic: arrival.now.monotonic,
+            synchronised: self.system.state.is_synchronised(),
+        };
+        let mut reply = header.to_vec();
+        let answer = host.respond(&exchange, &packet, &mut reply);
+        let send = |data: Vec<u8>| Output::Send {
+            local: arrival.local,
+            remote: arrival.remote,
+            data: data.into(),
+        };
+        match answer {
+            Ok(Reply::Sealed) => self.outputs.push_back(send(reply)),
+            Ok(Reply::CryptoNak { restart }) => {
+                self.outputs.push_back(send(reply));
+                if let Some(key_id) = restart
+                    && self.next_restart <= self.now.monotonic
+                {
+                    self.next_restart = self.now.monotonic + RESTART_INTERVAL;
+                    let mut packet = header.to_vec();
+                    host.session_keys().seal_restart(
+                        arrival.local,
+                        arrival.remote.ip(),
+                        key_id,
+                        &mut packet,
+                    );
+                    self.outputs.push_back(send(packet));
+                }
+            }
+            Err(_) => {}
+        }
+        self.report_host();
+    }
+
+    /// What Autokey has to say of ourselves.
+    fn report_host(&mut self) {
+        while let Some(event) = self.autokey.as_mut().and_then(Host::poll_event) {
+            self.outputs.push_back(Output::Event(Event {
+                severity: Severity::Information,
+                about: Subject::System,
+                what: What::Autokey(event.to_string()),
+            }));
+        }
+    }
+
+    fn filter_conditions(&self, poll: PollExponent) -> FilterConditions {
+        FilterConditions {
+            precision: self.precision,
+            poll,
+            allan: self.allan,
+            dispersion_rate: self.dispersion_rate,
+            maximum_distance: self.system.limits().maximum_distance,
+            settling: self.system.loop_status().settling,
+        }
+    }
+
+    fn note(&mut self, severity: Severity, text: impl Into<String>) {
+        self.outputs
+            .push_back(Output::Event(Event::note(severity, text)));
+    }
+
+    fn peer_note(&mut self, index: usize, severity: Severity, text: impl Into<String>) {
+        let Some(association) = self.associations.get(index) else {
+            return;
+        };
+        self.outputs.push_back(Output::Event(Event {
+            severity,
+            about: Subject::Association {
+                id: association.id,
+                address: association.address(),
+            },
+            what: What::Note(text.into()),
+        }));
+    }
+
+    /// Notes an event of the system in its status word, and reports it.
+    fn system_event(&mut self, event: SystemEvent, detail: impl Into<String>) {
+        self.system.events.note(event.code());
+        let severity = match event {
+            SystemEvent::PanicStop => Severity::Error,
+            SystemEvent::NoSystemPeer | SystemEvent::SpikeDetected => Severity::Warning,
+            _ => Severity::Information,
+        };
+        self.outputs.push_back(Output::Event(Event {
+            severity,
+            about: Subject::System,
+            what: What::Status {
+                status: self.system_status().to_bits(),
+                code: event.code(),
+                word: event.word(),
+                detail: detail.into(),
+            },
+        }));
+    }
+
+    /// Notes an event of an association in its status word, and reports it.
+    fn peer_event(&mut self, index: usize, code: u8, word: &'static str, detail: &str) {
+        let Some(association) = self.associations.get_mut(index) else {
+            return;
+        };
+        association.events.note(code);
+        let event = Event {
+            severity: Severity::Information,
+            about: Subject::Association {
+                id: association.id,
+                address: association.address(),
+            },
+            what: What::Status {
+                status: association.status().to_bits(),
+                code: code | 0x80,
+                word,
+                detail: detail.into(),
+            },
+        };
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn index_of(&self, id: AssociationId) -> Option<usize> {
+        self.associations
+            .iter()
+            .position(|association| association.id == id)
+    }
+
+    fn authority<'a>(
+        keys: &'a TrustedKeys,
+        host: &'a mut Option<Host>,
+        groups: &'a IffGroups,
+        system: &System,
+    ) -> Authority<'a> {
+        Authority {
+            keys,
+            host: host.as_mut(),
+            groups,
+            synchronised: system.state.is_synchronised(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("associations", &self.associations.len())
+            .field("state", &self.system.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether the source is a clock of this machine.
+fn is_local(association: &Association) -> bool {
+    matches!(association.source, Source::LocalClock(_))
+}

@@ -1,0 +1,282 @@
+//! The client's side: asking servers and taking their answers.
+
+use ntp_discipline::Now;
+use ntp_restrict::RestrictFlags;
+use ntp_wire::{AssociationId, KissCode, Packet, PollExponent, ReferenceId};
+
+use super::Engine;
+use crate::{
+    Arrival, Endpoint, Event, Output, Severity, What,
+    association::{Reception, Source},
+    event::Subject,
+};
+
+/// A name that is not found is looked up again after this many seconds, doubled each time.
+const RESOLVE_AGAIN: u64 = 2;
+/// But not less often than this.
+const RESOLVE_SLOWEST: u64 = 1024;
+/// After so many polls without an answer the name is looked up again.
+const LOOK_UP_AGAIN: u32 = 16;
+/// The steps of an Autokey dance follow each other at this distance.
+const DANCE_STEP: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Engine {
+    /// Asks for the address of a server.
+    pub(super) fn resolve(&mut self, index: usize) {
+        let default_port = self.port;
+        let Some(association) = self.associations.get(index) else {
+            return;
+        };
+        let Some(server) = association.server() else {
+            return;
+        };
+        self.outputs.push_back(Output::Resolve {
+            association: association.id,
+            name: association.settings.name.clone(),
+            port: server.port.unwrap_or(default_port),
+            family: server.family,
+        });
+    }
+
+    pub(super) fn resolved(&mut self, id: AssociationId, found: Result<Vec<Endpoint>, String>) {
+        let Some(index) = self.index_of(id) else {
+            return;
+        };
+        let now = self.now.monotonic;
+        let endpoint = match found {
+            Ok(endpoints) => endpoints
+                .first()
+                .copied()
+                .ok_or_else(|| "no address".to_owned()),
+            Err(why) => Err(why),
+        };
+        let Some(association) = self.associations.get_mut(index) else {
+            return;
+        };
+        let precision = self.precision;
+        let known = association.remote().is_some();
+        let Some(server) = association.server_mut() else {
+            return;
+        };
+        match endpoint {
+            Ok(endpoint) => {
+                server.unresolved = 0;
+                if server.locate(endpoint) {
+                    association.clear(now, precision, ReferenceId::INIT);
+                }
+            }
+            Err(why) => {
+                let exponent = server.unresolved.min(16);
+                server.unresolved = server.unresolved.saturating_add(1);
+                let wait = (RESOLVE_AGAIN << exponent).min(RESOLVE_SLOWEST);
+                // An address that once worked is used until a new one is found.
+                if !known {
+                    association
+                        .schedule
+                        .postpone(now + std::time::Duration::from_secs(wait));
+                    self.peer_note(
+                        index,
+                        Severity::Warning,
+                        format!("{why}; trying again in {wait} s"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// It is time to ask a source.
+    pub(super) fn poll_association(&mut self, index: usize) {
+        let now = self.now;
+        let conditions = self.conditions_of(index);
+        let Some(association) = self.associations.get_mut(index) else {
+            return;
+        };
+        if let Source::LocalClock(clock) = &mut association.source {
+            let header = clock.read(now.wall, self.precision);
+            let samples: Vec<_> = clock.samples(now.monotonic, self.precision).collect();
+            association.schedule.poll(now.monotonic, &mut self.rng);
+            let first = association
+                .schedule
+                .answered(association.settings.minimum_poll);
+            association.last.header = header;
+            association.last.received = Some(now.wall);
+            association.flash = crate::Flash::NONE;
+            for sample in samples {
+                association.push(sample, &conditions);
+            }
+            if first {
+                self.peer_event(index, 4, "reachable", "");
+            }
+            self.select();
+            return;
+        }
+        if association.remote().is_none() {
+            association.schedule.poll(now.monotonic, &mut self.rng);
+            self.resolve(index);
+            return;
+        }
+        let polled = association.schedule.poll(now.monotonic, &mut self.rng);
+        if polled.silent && association.filter.estimate().at.is_some() {
+            association.filter.miss(now.monotonic, &conditions);
+        }
+        let look_up = association
+            .schedule
+            .unanswered()
+            .is_multiple_of(LOOK_UP_AGAIN)
+            && association.schedule.unanswered() > 0;
+        if polled.lost {
+            self.peer_event(index, 3, "unreachable", "no answer to the last 8 polls");
+            self.select();
+        }
+        if look_up {
+            self.resolve(index);
+        }
+        self.send_request(index);
+    }
+
+    fn send_request(&mut self, index: usize) {
+        let Some(association) = self.associations.get_mut(index) else {
+            return;
+        };
+        let mut authority =
+            Self::authority(&self.keys, &mut self.autokey, &self.groups, &self.system);
+        match association.request(self.now, &mut self.rng, &mut authority) {
+            Ok(Some((endpoint, data))) => self.outputs.push_back(Output::Send {
+                local: endpoint.local,
+                remote: endpoint.remote,
+                data,
+            }),
+            Ok(None) => {}
+            Err(error) => {
+                association.flash |= crate::Flash::AUTHENTICATION;
+                // Said at the first poll, then once in a while.
+                let polls = association.schedule.unanswered();
+                if polls <= 1 || polls.is_multiple_of(64) {
+                    self.peer_note(index, Severity::Error, error.to_string());
+                }
+            }
+        }
+        self.report_dance(index);
+    }
+
+    /// A packet from somebody who says he is a server.
+    pub(super) fn reply(&mut self, arrival: &Arrival, flags: RestrictFlags, data: &[u8]) {
+        let Ok(packet) = Packet::parse(data) else {
+            return;
+        };
+        // Where two associations name one server, the origin timestamp tells which was asked.
+        let candidates: Vec<usize> = self
+            .associations
+            .iter()
+            .enumerate()
+            .filter(|(_, association)| association.remote() == Some(arrival.remote))
+            .map(|(index, _)| index)
+            .collect();
+        for index in candidates {
+            let conditions = self.conditions_of(index);
+            let Some(association) = self.associations.get_mut(index) else {
+                continue;
+            };
+            if flags.contains(RestrictFlags::NO_TRUST)
+                && association.settings.security == crate::association::Security::None
+            {
+                association.flash |= crate::Flash::DENIED;
+                continue;
+            }
+            let now = Now {
+                wall: self.now.wall,
+                monotonic: self.now.monotonic,
+            };
+            let mut authority =
+                Self::authority(&self.keys, &mut self.autokey, &self.groups, &self.system);
+            let reception =
+                association.receive(&packet, arrival.received, now, &mut authority, &conditions);
+            self.received(index, &reception);
+        }
+    }
+
+    fn received(&mut self, index: usize, reception: &Reception) {
+        let now = self.now.monotonic;
+        self.report_host();
+        self.report_dance(index);
+        if let Some(why) = &reception.not_authentic {
+            self.peer_event(index, 12, "bad_auth", why);
+        }
+        if reception.now_reachable {
+            self.peer_event(index, 4, "reachable", "");
+        }
+        match reception.kiss {
+            Some(KissCode::Rate) => {
+                let wish = self
+                    .associations
+                    .get(index)
+                    .map_or(PollExponent::FASTEST, |association| {
+                        association.last.header.poll
+                    });
+                if let Some(association) = self.associations.get_mut(index) {
+                    association.schedule.slow_down(wish, now, &mut self.rng);
+                }
+                self.peer_event(index, 7, "rate_exceeded", "the server wants fewer packets");
+            }
+            Some(KissCode::Deny | KissCode::Restrict) => {
+                if let Some(association) = self.associations.get_mut(index) {
+                    association
+                        .schedule
+                        .slow_down(PollExponent::SLOWEST, now, &mut self.rng);
+                }
+                self.peer_event(index, 8, "access_denied", "the server does not serve us");
+            }
+            Some(_) | None => {}
+        }
+        let synchronised = self.system.state.is_synchronised();
+        if let Some(association) = self.associations.get_mut(index) {
+            if reception.newly_usable && association.server().is_some_and(|s| s.autokey.is_some()) {
+                association.schedule.start_burst(now);
+            }
+            let dancing = association
+                .server()
+                .and_then(|server| server.autokey.as_ref())
+                .is_some_and(|autokey| !autokey.is_complete(synchronised));
+            if dancing && reception.dance_progress {
+                association.schedule.hurry(now, DANCE_STEP);
+            }
+        }
+        if reception.sampled {
+            self.select();
+        }
+    }
+
+    /// What Autokey has to say of an association.
+    fn report_dance(&mut self, index: usize) {
+        let Some(association) = self.associations.get_mut(index) else {
+            return;
+        };
+        let (id, address) = (association.id, association.address());
+        let Some(autokey) = association
+            .server_mut()
+            .and_then(|server| server.autokey.as_mut())
+        else {
+            return;
+        };
+        while let Some(event) = autokey.poll_event() {
+            self.outputs.push_back(Output::Event(Event {
+                severity: Severity::Information,
+                about: Subject::Association {
+                    id,
+                    address: address.clone(),
+                },
+                what: What::Autokey(event.to_string()),
+            }));
+        }
+    }
+
+    fn conditions_of(&self, index: usize) -> ntp_discipline::FilterConditions {
+        let poll = self
+            .associations
+            .get(index)
+            .map_or(PollExponent::DEFAULT_MINIMUM, |association| {
+                association.schedule.interval()
+            });
+        self.filter_conditions(poll)
+    }
+}

@@ -1,0 +1,266 @@
+//! From samples to the clock: selection, correction, steps, the drift file.
+
+use std::time::Duration as Elapsed;
+
+use ntp_discipline::{Adjustment, Applied, ClockError, ClockStatus, SystemEvent, Tally};
+use ntp_wire::{Duration, Leap, ReferenceId, Stratum};
+
+use super::{DRIFT_INTERVAL, Engine, TICK, is_local};
+use crate::{
+    Exit, Flash, Output, Severity,
+    association::Association,
+    system::{Decision, Followed},
+};
+
+/// `-q` gives up after this time.
+const ONE_SHOT_PATIENCE: Elapsed = Elapsed::from_secs(60);
+
+impl Engine {
+    /// Judges all sources anew, and corrects the clock if there is something to correct it by.
+    pub(super) fn select(&mut self) {
+        let now = self.now.monotonic;
+        let own = own_reference_ids(&self.associations);
+        let candidates: Vec<_> = self
+            .associations
+            .iter()
+            .map(|association| association.candidate(now, |id| own.contains(&id)))
+            .collect();
+        let system_peer = self.system.peer.and_then(|peer| self.index_of(peer));
+        let selection = self.system.select(
+            &candidates,
+            system_peer,
+            now.since(self.started),
+            self.dispersion_rate,
+        );
+        for ((association, tally), candidate) in self
+            .associations
+            .iter_mut()
+            .zip(&selection.tallies)
+            .zip(&candidates)
+        {
+            association.tally = *tally;
+            association.flash =
+                association.flash.of_packet() | unfit(candidate, *tally, self.system.limits());
+        }
+        let found = selection.combined.and_then(|combined| {
+            let association = self.associations.get(combined.system_peer)?;
+            Some((combined, followed(association)))
+        });
+        let decision = self.system.follow(found, self.now);
+        self.act(&decision);
+    }
+
+    fn act(&mut self, decision: &Decision) {
+        if let Some(offset) = decision.panic {
+            self.panic(offset);
+            return;
+        }
+        if decision.lost {
+            self.system_event(SystemEvent::NoSystemPeer, "no source can be used");
+        }
+        if decision.peer_changed
+            && let Some(index) = self.system.peer.and_then(|peer| self.index_of(peer))
+        {
+            self.peer_event(index, 10, "sys_peer", "");
+        }
+        for event in &decision.events {
+            // The step reports itself once it happened.
+            if *event != SystemEvent::ClockStep {
+                self.system_event(*event, "");
+            }
+        }
+        if let Some(step) = decision.step {
+            self.outputs
+                .push_back(Output::Adjust(Adjustment::Step(step)));
+        }
+        if decision.updated {
+            self.updated();
+        }
+    }
+
+    fn updated(&mut self) {
+        let now = self.now.monotonic;
+        let status = self.system.loop_status();
+        for association in &mut self.associations {
+            if !is_local(association) {
+                association
+                    .schedule
+                    .set_host_poll(status.time_constant, now, &mut self.rng);
+            }
+        }
+        self.outputs
+            .push_back(Output::Adjust(Adjustment::Status(ClockStatus {
+                leap: self.system.state.leap,
+                maximum_error: self.system.root_distance(now),
+                estimated_error: self.system.state.jitter,
+                tai_offset: None,
+            })));
+        self.publish();
+        if self.one_shot && status.finished {
+            self.outputs
+                .push_back(Output::Exit(Exit::Slewed(status.offset)));
+        }
+    }
+
+    fn panic(&mut self, offset: Duration) {
+        let seconds = offset.to_seconds_f64();
+        self.system_event(SystemEvent::PanicStop, format!("{seconds:+.0} s"));
+        self.note(
+            Severity::Error,
+            format!(
+                "the clock is {:.0} s {} the servers, beyond the panic threshold: \
+                 set it by hand or by ntpdate, or start ntpd with -g",
+                seconds.abs(),
+                if offset.is_negative() {
+                    "ahead of"
+                } else {
+                    "behind"
+                },
+            ),
+        );
+        self.outputs.push_back(Output::Exit(Exit::Panic(offset)));
+    }
+
+    /// A second went by.
+    pub(super) fn tick(&mut self) {
+        let now = self.now.monotonic;
+        self.next_tick += TICK;
+        if self.next_tick <= now {
+            // Seconds that were slept through are not caught up with.
+            self.next_tick = now + TICK;
+        }
+        if let Some(adjustment) = self.system.tick(now) {
+            let is_new = match adjustment {
+                Adjustment::Rate(rate) => self.rate.replace(rate) != Some(rate),
+                Adjustment::Step(_) | Adjustment::Status(_) => true,
+            };
+            if is_new {
+                self.outputs.push_back(Output::Adjust(adjustment));
+            }
+        }
+        if self.next_drift <= now {
+            self.next_drift = now + DRIFT_INTERVAL;
+            self.write_drift();
+        }
+        if self.one_shot {
+            if self.system.loop_status().finished && self.system.state.is_synchronised() {
+                let offset = self.system.loop_status().offset;
+                self.outputs.push_back(Output::Exit(Exit::Slewed(offset)));
+            } else if now.since(self.started) > ONE_SHOT_PATIENCE {
+                self.outputs.push_back(Output::Exit(Exit::NoServers));
+            }
+        }
+    }
+
+    pub(super) fn write_drift(&mut self) {
+        let status = self.system.loop_status();
+        if status.frequency_known {
+            self.outputs.push_back(Output::WriteDrift(status.frequency));
+        }
+    }
+
+    /// The clock did as it was told, or did not.
+    pub(super) fn clock_changed(&mut self, asked: Adjustment, result: Result<Applied, ClockError>) {
+        match (asked, result) {
+            (Adjustment::Step(_), Ok(Applied::Stepped(step))) => {
+                let seconds = step.to_seconds_f64();
+                self.step_done(&Applied::Stepped(step));
+                self.system_event(SystemEvent::ClockStep, format!("{seconds:+.6} s"));
+                if self.one_shot {
+                    self.outputs.push_back(Output::Exit(Exit::Stepped(step)));
+                }
+            }
+            (Adjustment::Step(step), result) => {
+                let why = match result {
+                    Err(error) => error.to_string(),
+                    Ok(_) => "this clock is never set".to_owned(),
+                };
+                self.step_done(&Applied::Ignored);
+                self.note(
+                    Severity::Error,
+                    format!(
+                        "the clock should be stepped by {:+.6} s, but: {why}",
+                        step.to_seconds_f64()
+                    ),
+                );
+            }
+            (Adjustment::Rate(_), Err(error)) => {
+                // Asked for again each second; one line is enough until something changes.
+                self.note(
+                    Severity::Error,
+                    format!("the rate of the clock can't be set: {error}"),
+                );
+            }
+            (Adjustment::Rate(_) | Adjustment::Status(_), _) => {}
+        }
+    }
+
+    /// All that was measured against the clock as it was is void.
+    fn step_done(&mut self, applied: &Applied) {
+        let now = self.now.monotonic;
+        self.system.stepped(applied, now);
+        for association in &mut self.associations {
+            association.clear(now, self.precision, ReferenceId::STEP);
+        }
+        self.publish();
+    }
+}
+
+/// Why the selection can't use a source.
+fn unfit(
+    candidate: &ntp_discipline::Candidate,
+    tally: Tally,
+    limits: &ntp_discipline::Limits,
+) -> Flash {
+    let mut flash = Flash::NONE;
+    if !candidate.reachable || candidate.noselect {
+        flash |= Flash::PEER_UNREACHABLE;
+    }
+    if candidate.looped {
+        flash |= Flash::PEER_LOOP;
+    }
+    if candidate.leap == Leap::Unsynchronised
+        || candidate.stratum >= Stratum::UNSYNCHRONISED
+        || candidate.stratum.value() < limits.floor
+        || candidate.stratum.value() >= limits.ceiling
+    {
+        flash |= Flash::PEER_STRATUM;
+    }
+    // Nothing else can be wrong with a source that is passed over at the door.
+    if tally == Tally::Reject && flash.is_empty() {
+        flash |= Flash::PEER_DISTANCE;
+    }
+    flash
+}
+
+fn followed(association: &Association) -> Followed {
+    let header = &association.last.header;
+    let reference_id = match (&association.source, association.remote()) {
+        // Stratum 1 names the clock, what follows names the server.
+        _ if header.stratum == Stratum::UNSPECIFIED => header.reference_id,
+        (crate::association::Source::LocalClock(clock), _) => {
+            ReferenceId::from_ipv4(clock.address())
+        }
+        (_, Some(remote)) => crate::reference_id::of(remote.ip()),
+        (_, None) => header.reference_id,
+    };
+    Followed {
+        id: association.id,
+        reference_id,
+        sampled: association.estimate().at,
+        minimum_poll: association.settings.minimum_poll,
+        maximum_poll: association.settings.maximum_poll,
+    }
+}
+
+/// The identifiers of our own addresses: who follows one of them follows us.
+fn own_reference_ids(associations: &[Association]) -> Vec<ReferenceId> {
+    associations
+        .iter()
+        .filter_map(|association| association.server()?.endpoint())
+        // On loopback both ends may have one address; a server that follows its own local clock
+        // there does not follow us.
+        .filter(|endpoint| endpoint.local != endpoint.remote.ip())
+        .map(|endpoint| crate::reference_id::of(endpoint.local))
+        .collect()
+}

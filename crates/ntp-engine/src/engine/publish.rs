@@ -1,0 +1,35 @@
+//! What the packet path is told of the engine.
+
+use std::sync::Arc;
+
+use ntp_wire::Precision;
+
+use crate::{Engine, Output, ServerView, server_view::ClockView, setup::Rest, system::System};
+
+/// The first view, before there is an engine.
+pub(super) fn view(rest: &Rest, system: &System, precision: Precision) -> ServerView {
+    ServerView {
+        restrictions: Arc::clone(&rest.restrictions),
+        keys: Arc::clone(&rest.keys),
+        sessions: rest.autokey.as_ref().map(ntp_autokey::Host::session_keys),
+        clock: ClockView::new(&system.state, precision),
+    }
+}
+
+impl Engine {
+    /// Publishes what we say of our clock, if it changed.
+    pub(super) fn publish(&mut self) {
+        if let Some(host) = &mut self.autokey {
+            host.set_synchronised(self.now.wall, self.system.state.is_synchronised());
+        }
+        self.report_host();
+        self.view = Arc::new(ServerView {
+            restrictions: Arc::clone(&self.restrictions),
+            keys: Arc::clone(&self.keys),
+            sessions: self.view.sessions.clone(),
+            clock: ClockView::new(&self.system.state, self.precision),
+        });
+        self.outputs
+            .push_back(Output::Publish(Arc::clone(&self.view)));
+    }
+}

@@ -1,0 +1,223 @@
+//! The on-wire protocol of a client: which reply answers which request (RFC 5905 section 8).
+
+use ntp_wire::{Duration, Header, Precision, Timestamp, WireTimestamp};
+use rand::{Rng, RngExt};
+
+use crate::Flash;
+
+/// Frequency tolerance: how fast a clock that nobody corrects may drift, 15 ppm.
+const TOLERANCE: f64 = 15e-6;
+
+/// The requests and replies between us and one server, as far as they must be remembered.
+///
+/// A request carries a random number instead of the time: it tells nobody our clock, and who does
+/// not see the request cannot forge its reply. A reply is accepted once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OnWire {
+    /// What is on its way: the number sent and when.
+    outstanding: Option<Request>,
+    /// The transmit timestamp of the last reply that was accepted.
+    last_transmit: WireTimestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    nonce: WireTimestamp,
+    sent: Timestamp,
+}
+
+/// The four timestamps of a request and its reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Exchange {
+    /// The request left (our clock).
+    pub(crate) sent: Timestamp,
+    /// The request arrived (the server's clock).
+    pub(crate) server_received: Timestamp,
+    /// The reply left (the server's clock).
+    pub(crate) server_sent: Timestamp,
+    /// The reply arrived (our clock).
+    pub(crate) received: Timestamp,
+}
+
+impl OnWire {
+    /// Notes a request that leaves at `now`; the result goes into its transmit timestamp.
+    pub(crate) fn request(&mut self, rng: &mut impl Rng, now: Timestamp) -> WireTimestamp {
+        // Zero would mean "no time", and a reply to it could be forged by anyone.
+        let nonce = WireTimestamp::from_bits(rng.random_range(1..=u64::MAX));
+        self.outstanding = Some(Request { nonce, sent: now });
+        nonce
+    }
+
+    /// Whether a reply with `header` answers the request that is on its way (tests 1 to 3).
+    ///
+    /// # Errors
+    ///
+    /// The flash bits of the tests that failed; the request then stays open, so that a forged
+    /// reply does not shut out the true one.
+    pub(crate) fn check(&self, header: &Header, received: Timestamp) -> Result<Exchange, Flash> {
+        if header.transmit_time.is_zero() {
+            return Err(Flash::UNSYNCHRONISED);
+        }
+        let Some(request) = self
+            .outstanding
+            .filter(|sent| sent.nonce == header.origin_time)
+        else {
+            return Err(if header.transmit_time == self.last_transmit {
+                Flash::DUPLICATE
+            } else {
+                Flash::BOGUS
+            });
+        };
+        if header.receive_time.is_zero() {
+            return Err(Flash::UNSYNCHRONISED);
+        }
+        Ok(Exchange {
+            sent: request.sent,
+            server_received: header.receive_time.near(received),
+            server_sent: header.transmit_time.near(received),
+            received,
+        })
+    }
+
+    /// Closes the request: its reply, now accepted, is refused from here on.
+    pub(crate) fn accept(&mut self, header: &Header) {
+        self.outstanding = None;
+        self.last_transmit = header.transmit_time;
+    }
+
+    /// Forgets the request on its way: the clock was stepped, its time of sending is void.
+    pub(crate) fn abandon(&mut self) {
+        self.outstanding = None;
+    }
+}
+
+impl Exchange {
+    /// How far the server's clock is ahead of ours.
+    pub(crate) fn offset(&self) -> Duration {
+        ((self.server_received - self.sent) + (self.server_sent - self.received)) / 2
+    }
+
+    /// The time on the network, both ways; never below the precision of our clock.
+    pub(crate) fn delay(&self, precision: Precision) -> Duration {
+        let delay = (self.received - self.sent) - (self.server_sent - self.server_received);
+        delay.max(precision.to_duration())
+    }
+
+    /// The error that reading both clocks and waiting for the reply can have added.
+    pub(crate) fn dispersion(&self, ours: Precision, theirs: Precision) -> Duration {
+        let waited = (self.received - self.sent).abs().to_seconds_f64();
+        ours.to_duration() + theirs.to_duration() + Duration::from_seconds_f64(waited * TOLERANCE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ntp_wire::Mode;
+    use rand::{SeedableRng, rngs::ChaCha12Rng};
+
+    use super::*;
+
+    fn time(milliseconds: i32) -> Timestamp {
+        Timestamp::from_unix(1_795_393_189, 0) + Duration::from_millis(milliseconds)
+    }
+
+    fn reply(origin_time: WireTimestamp) -> Header {
+        Header {
+            mode: Mode::Server,
+            origin_time,
+            receive_time: time(60).to_wire(),
+            transmit_time: time(70).to_wire(),
+            ..Header::default()
+        }
+    }
+
+    #[test]
+    fn a_reply_is_accepted_once() {
+        let mut wire = OnWire::default();
+        let mut rng = ChaCha12Rng::from_seed([1; 32]);
+        let nonce = wire.request(&mut rng, time(0));
+        let header = reply(nonce);
+        let exchange = wire.check(&header, time(30)).unwrap();
+        // Ours: sent 0, received 30; the server's, 50 ms ahead: received 60, sent 70.
+        let close = |duration: Duration, milliseconds| {
+            (duration - Duration::from_millis(milliseconds)).abs() < Duration::from_nanos(10)
+        };
+        assert!(close(exchange.offset(), 50), "{:?}", exchange.offset());
+        assert!(close(exchange.delay(Precision::new(-20)), 20));
+        wire.accept(&header);
+        assert_eq!(wire.check(&header, time(31)), Err(Flash::DUPLICATE));
+        assert_eq!(
+            wire.check(&reply(WireTimestamp::ZERO), time(31)),
+            Err(Flash::DUPLICATE)
+        );
+    }
+
+    #[test]
+    fn what_answers_no_request_is_bogus() {
+        let mut wire = OnWire::default();
+        assert_eq!(
+            wire.check(&reply(WireTimestamp::ZERO), time(1)),
+            Err(Flash::BOGUS)
+        );
+        let mut rng = ChaCha12Rng::from_seed([1; 32]);
+        let nonce = wire.request(&mut rng, time(0));
+        for origin in [0, 1, u64::MAX, nonce.to_bits() ^ 1] {
+            let forged = reply(WireTimestamp::from_bits(origin));
+            assert_eq!(wire.check(&forged, time(1)), Err(Flash::BOGUS));
+        }
+        assert!(
+            wire.check(&reply(nonce), time(1)).is_ok(),
+            "forgeries left the request open"
+        );
+        wire.abandon();
+        assert_eq!(wire.check(&reply(nonce), time(1)), Err(Flash::BOGUS));
+    }
+
+    #[test]
+    fn zero_times_are_no_times() {
+        let mut wire = OnWire::default();
+        let mut rng = ChaCha12Rng::from_seed([1; 32]);
+        let nonce = wire.request(&mut rng, time(0));
+        let header = Header {
+            receive_time: WireTimestamp::ZERO,
+            ..reply(nonce)
+        };
+        assert_eq!(wire.check(&header, time(1)), Err(Flash::UNSYNCHRONISED));
+        let header = Header {
+            transmit_time: WireTimestamp::ZERO,
+            ..reply(nonce)
+        };
+        assert_eq!(wire.check(&header, time(1)), Err(Flash::UNSYNCHRONISED));
+    }
+
+    #[test]
+    fn delay_is_never_below_precision() {
+        let exchange = Exchange {
+            sent: time(0),
+            received: time(1),
+            server_received: time(0),
+            server_sent: time(5),
+        };
+        assert_eq!(
+            exchange.delay(Precision::new(-10)),
+            Precision::new(-10).to_duration()
+        );
+    }
+
+    #[test]
+    fn replies_are_understood_across_the_end_of_era_zero() {
+        let rollover = Timestamp::from_parts(1 << 32, 0);
+        let mut wire = OnWire::default();
+        let mut rng = ChaCha12Rng::from_seed([1; 32]);
+        let nonce = wire.request(&mut rng, rollover - Duration::from_millis(10));
+        let header = Header {
+            receive_time: (rollover + Duration::from_millis(1)).to_wire(),
+            transmit_time: (rollover + Duration::from_millis(1)).to_wire(),
+            ..reply(nonce)
+        };
+        let exchange = wire
+            .check(&header, rollover + Duration::from_millis(10))
+            .unwrap();
+        assert!((exchange.offset() - Duration::from_millis(1)).abs() < Duration::from_nanos(10));
+    }
+}

@@ -1,0 +1,92 @@
+//! What goes into the engine, and what comes out of it.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use ntp_conf::AddressFamily;
+use ntp_discipline::{Adjustment, Applied, ClockError};
+use ntp_wire::{AssociationId, Ppm, Timestamp};
+
+use crate::{Endpoint, Event, ServerView};
+
+/// Something that the world did.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A datagram arrived.
+    Datagram {
+        /// When it arrived, as the kernel noted it; the engine's `now` is later.
+        received: Timestamp,
+        /// Our address that it was sent to.
+        local: IpAddr,
+        /// Where it came from.
+        remote: SocketAddr,
+        /// What it holds.
+        data: &'a [u8],
+    },
+    /// A name was looked up, as [`Output::Resolve`] asked.
+    Resolved {
+        /// For which association.
+        association: AssociationId,
+        /// Where it is, the best address first; or why that is not known.
+        endpoints: Result<Vec<Endpoint>, String>,
+    },
+    /// The clock was changed, or not, as [`Output::Adjust`] asked.
+    ClockChanged {
+        /// What was asked for.
+        asked: Adjustment,
+        /// What happened.
+        result: Result<Applied, ClockError>,
+    },
+}
+
+/// Something that the world should do.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send a datagram.
+    Send {
+        /// From this address of ours.
+        local: IpAddr,
+        /// To there.
+        remote: SocketAddr,
+        /// All of it.
+        data: Bytes,
+    },
+    /// Change the clock and say what became of it by [`Input::ClockChanged`].
+    Adjust(Adjustment),
+    /// Find out where a server is and by which of our addresses it is reached; answer by
+    /// [`Input::Resolved`].
+    Resolve {
+        /// For this association.
+        association: AssociationId,
+        /// A host name or an address.
+        name: String,
+        /// Its port.
+        port: u16,
+        /// Addresses of this family only.
+        family: Option<AddressFamily>,
+    },
+    /// Keep this frequency correction in the drift file.
+    WriteDrift(Ppm),
+    /// Tell the operator.
+    Event(Event),
+    /// The packet path answers from this from now on.
+    Publish(Arc<ServerView>),
+    /// End the process.
+    Exit(Exit),
+}
+
+/// Why the daemon ends.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Exit {
+    /// `-q`: the clock was stepped by this much.
+    Stepped(ntp_wire::Duration),
+    /// `-q`: the clock is being slewed by this much.
+    Slewed(ntp_wire::Duration),
+    /// `-q`: no server could be used.
+    NoServers,
+    /// The offset is above the panic threshold, in which case nothing should touch the clock.
+    Panic(ntp_wire::Duration),
+}

@@ -1,0 +1,304 @@
+//! The packet path: a request comes in, its answer goes out, nothing else happens.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ntp_discipline::Now;
+use ntp_keys::MacBuffer;
+use ntp_restrict::{ClientTable, RateLimit, RestrictFlags, Restriction, Sighting};
+use ntp_wire::{Header, KeyId, KissCode, Mode, Packet, Stratum, Timestamp, Trailer, Version};
+
+use crate::{Counters, ServerView};
+
+/// Longest reply that [`Responder::respond`] writes: a header, a key identifier, 20 octets of MAC.
+pub const LONGEST_REPLY: usize = Header::LENGTH + 4 + MacBuffer::LONGEST;
+
+/// Answers plain requests without the engine: no lock, no allocation, no system call.
+#[derive(Debug)]
+pub struct Responder {
+    clients: ClientTable,
+    limit: RateLimit,
+    counters: Counters,
+}
+
+/// When and where a packet came.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// When it arrived, as the kernel noted it.
+    pub received: Timestamp,
+    /// What the clocks show now.
+    pub now: Now,
+    /// Our address that it was sent to.
+    pub local: IpAddr,
+    /// Where it came from.
+    pub remote: SocketAddr,
+}
+
+/// What to do with a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Send so many octets of the reply.
+    Reply(usize),
+    /// Nothing.
+    Drop(DropReason),
+    /// It is no plain request: the engine looks at it, with these restrictions in force.
+    Engine(RestrictFlags),
+}
+
+/// Why a packet is not answered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DropReason {
+    /// `restrict` says so.
+    Restricted,
+    /// Its sender asks too often.
+    Limited,
+    /// It is no NTP packet.
+    BadFormat,
+    /// Its version is unknown, or not the one that `restrict … version` lets through.
+    Version,
+    /// Its mode is not served.
+    Mode,
+    /// It is not authenticated, and `restrict … notrust` wants it to be.
+    Unauthenticated,
+}
+
+/// Whether a request is authentic.
+enum Authenticity<'a> {
+    /// It does not say.
+    None,
+    /// By a key of the keys file.
+    Symmetric(&'a ntp_keys::SymmetricKey, KeyId),
+    /// By an Autokey session key.
+    Session(KeyId),
+    /// It says so, and it is wrong.
+    Failed,
+}
+
+impl Responder {
+    /// A responder that remembers clients in `clients` and holds them to `limit`.
+    pub fn new(clients: ClientTable, limit: RateLimit) -> Self {
+        Self {
+            clients,
+            limit,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What was done so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Looks at one packet and writes the answer to a plain request into `reply`.
+    pub fn respond(
+        &mut self,
+        view: &ServerView,
+        arrival: &Arrival,
+        packet: &[u8],
+        reply: &mut [u8; LONGEST_REPLY],
+    ) -> Verdict {
+        self.counters.received += 1;
+        let verdict = self.judge(view, arrival, packet, reply);
+        match verdict {
+            Verdict::Reply(_) => self.counters.answered += 1,
+            Verdict::Engine(_) => {}
+            Verdict::Drop(reason) => match reason {
+                DropReason::Restricted => self.counters.restricted += 1,
+                DropReason::Limited => self.counters.limited += 1,
+                DropReason::BadFormat => self.counters.bad_format += 1,
+                DropReason::Unauthenticated => self.counters.bad_authentication += 1,
+                DropReason::Version | DropReason::Mode => self.counters.declined += 1,
+            },
+        }
+        verdict
+    }
+
+    fn judge(
+        &mut self,
+        view: &ServerView,
+        arrival: &Arrival,
+        bytes: &[u8],
+        reply: &mut [u8; LONGEST_REPLY],
+    ) -> Verdict {
+        let Restriction { flags, .. } = view.restrictions.lookup(arrival.remote);
+        if flags.contains(RestrictFlags::IGNORE) {
+            return Verdict::Drop(DropReason::Restricted);
+        }
+        // Port 0 can't be answered.
+        let Some(&first) = bytes.first().filter(|_| arrival.remote.port() != 0) else {
+            return Verdict::Drop(DropReason::BadFormat);
+        };
+        let version = Version::from_bits(first >> 3);
+        if !version.is_supported() {
+            return Verdict::Drop(DropReason::Version);
+        }
+        if version == Version::V4 {
+            self.counters.this_version += 1;
+        } else {
+            self.counters.older_version += 1;
+        }
+        let is_request = match Mode::from_bits(first) {
+            Mode::Client => true,
+            // A version 1 client leaves the mode at 0; as a server it would do so as well, and
+            // answer from the NTP port.
+            Mode::Reserved => version == Version::V1 && arrival.remote.port() != 123,
+            Mode::Server => return Verdict::Engine(flags),
+            Mode::Control => {
+                return if flags.contains(RestrictFlags::NO_QUERY) {
+                    Verdict::Drop(DropReason::Restricted)
+                } else {
+                    Verdict::Engine(flags)
+                };
+            }
+            Mode::SymmetricActive | Mode::SymmetricPassive | Mode::Broadcast | Mode::Private => {
+                false
+            }
+        };
+        if !is_request {
+            return Verdict::Drop(DropReason::Mode);
+        }
+        self.serve(view, arrival, flags, bytes, reply)
+    }
+
+    fn serve(
+        &mut self,
+        view: &ServerView,
+        arrival: &Arrival,
+        flags: RestrictFlags,
+        bytes: &[u8],
+        reply: &mut [u8; LONGEST_REPLY],
+    ) -> Verdict {
+        if flags.contains(RestrictFlags::NO_SERVE) {
+            return Verdict::Drop(DropReason::Restricted);
+        }
+        let Ok(packet) = Packet::parse(bytes) else {
+            return Verdict::Drop(DropReason::BadFormat);
+        };
+        let request = packet.header();
+        if flags.contains(RestrictFlags::VERSION) && request.version != Version::V4 {
+            return Verdict::Drop(DropReason::Version);
+        }
+        let sighting = Sighting {
+            source: arrival.remote,
+            endpoint: 0,
+            mode: request.mode,
+            version: request.version,
+        };
+        match self
+            .clients
+            .record(arrival.now.monotonic, &sighting, flags, &self.limit)
+        {
+            ntp_restrict::Verdict::Serve => {}
+            ntp_restrict::Verdict::Drop => return Verdict::Drop(DropReason::Limited),
+            ntp_restrict::Verdict::KissOfDeath => {
+                self.counters.kisses += 1;
+                return kiss(KissCode::Rate, view, arrival, request, reply);
+            }
+        }
+        let authenticity = match packet.trailer() {
+            Trailer::None => Authenticity::None,
+            // Whoever answers a crypto-NAK with one answers for ever.
+            Trailer::CryptoNak => return Verdict::Drop(DropReason::Unauthenticated),
+            Trailer::Mac { key_id, .. } if key_id.is_autokey() && view.sessions.is_some() => {
+                if packet.extensions().next().is_some() {
+                    return Verdict::Engine(flags);
+                }
+                match &view.sessions {
+                    Some(sessions)
+                        if sessions.verify(arrival.local, arrival.remote.ip(), &packet) =>
+                    {
+                        Authenticity::Session(key_id)
+                    }
+                    // The client's cookie is not ours: the engine tells it so, by and by.
+                    _ => return Verdict::Engine(flags),
+                }
+            }
+            Trailer::Mac { key_id, digest } => match view.keys.trusted(key_id) {
+                Some(entry)
+                    if entry.allows(arrival.remote.ip())
+                        && entry.key().verify(packet.authenticated(), digest) =>
+                {
+                    Authenticity::Symmetric(entry.key(), key_id)
+                }
+                _ => Authenticity::Failed,
+            },
+        };
+        if flags.contains(RestrictFlags::NO_TRUST)
+            && matches!(authenticity, Authenticity::None | Authenticity::Failed)
+        {
+            return Verdict::Drop(DropReason::Unauthenticated);
+        }
+        let length = Header::LENGTH;
+        let Some((header, mac)) = reply.split_first_chunk_mut() else {
+            return Verdict::Drop(DropReason::BadFormat);
+        };
+        emit(view, arrival, request, header);
+        let mac_length = match authenticity {
+            Authenticity::None => 0,
+            Authenticity::Failed => {
+                self.counters.bad_authentication += 1;
+                copy(mac, &KeyId::CRYPTO_NAK.value().to_be_bytes())
+            }
+            Authenticity::Symmetric(key, id) => {
+                let mut buffer = MacBuffer::new();
+                let digest = key.mac(header, &mut buffer);
+                let (head, tail) = mac.split_at_mut(4);
+                copy(head, &id.value().to_be_bytes()) + copy(tail, digest)
+            }
+            Authenticity::Session(id) => match (&view.sessions, mac.first_chunk_mut()) {
+                (Some(sessions), Some(mac)) => {
+                    sessions.seal(arrival.local, arrival.remote.ip(), id, header, mac)
+                }
+                _ => 0,
+            },
+        };
+        Verdict::Reply(length + mac_length)
+    }
+}
+
+/// Writes the header of the reply to `request`.
+pub(crate) fn emit(
+    view: &ServerView,
+    arrival: &Arrival,
+    request: &Header,
+    header: &mut [u8; Header::LENGTH],
+) {
+    Header {
+        receive_time: arrival.received.to_wire(),
+        transmit_time: arrival.now.wall.to_wire(),
+        ..view.clock.reply(request, arrival.now.monotonic)
+    }
+    .emit(header);
+}
+
+/// A kiss-o'-death: it gives the client nothing but a reason.
+fn kiss(
+    code: KissCode,
+    view: &ServerView,
+    arrival: &Arrival,
+    request: &Header,
+    reply: &mut [u8; LONGEST_REPLY],
+) -> Verdict {
+    let Some(header) = reply.first_chunk_mut() else {
+        return Verdict::Drop(DropReason::Limited);
+    };
+    let plain = view.clock.reply(request, arrival.now.monotonic);
+    Header {
+        leap: ntp_wire::Leap::Unsynchronised,
+        stratum: Stratum::UNSPECIFIED,
+        reference_id: code.to_reference_id(),
+        // What the client sent, so that it learns no time from us and still knows its request.
+        receive_time: request.transmit_time,
+        transmit_time: request.transmit_time,
+        ..plain
+    }
+    .emit(header);
+    Verdict::Reply(Header::LENGTH)
+}
+
+/// Copies as much as fits and says how much that was.
+fn copy(to: &mut [u8], from: &[u8]) -> usize {
+    to.iter_mut()
+        .zip(from)
+        .map(|(to, from)| *to = *from)
+        .count()
+}

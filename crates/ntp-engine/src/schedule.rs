@@ -1,0 +1,272 @@
+//! When to ask a server next, and whether it still answers (RFC 5905 section 13).
+
+use std::time::Duration as Elapsed;
+
+use ntp_wire::{Monotonic, PollExponent};
+use rand::{Rng, RngExt};
+
+/// Between the packets of a burst.
+const BURST_SPACING: Elapsed = Elapsed::from_secs(2);
+/// Packets in a burst.
+const BURST_LENGTH: u8 = 8;
+/// Polls without an answer after which a server is asked ever less often.
+const PATIENCE: u32 = 12;
+/// A kiss-o'-death may not slow us down beyond 1024 s: a forged one would silence a client.
+const SLOWEST_KISS: PollExponent = PollExponent::new(10);
+
+/// The poll process of one association.
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule {
+    minimum: PollExponent,
+    maximum: PollExponent,
+    initial_burst: bool,
+    burst: bool,
+    /// What the discipline wants (`hpoll`).
+    host: PollExponent,
+    /// What the server says of its own (`ppoll`).
+    peer: PollExponent,
+    reach: u8,
+    /// Polls since the last answer.
+    unanswered: u32,
+    burst_left: u8,
+    next: Monotonic,
+}
+
+/// What a poll found out about the time since the one before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Polled {
+    /// Nothing has come for eight polls, for the first time since something came.
+    pub(crate) lost: bool,
+    /// The last three polls went unanswered: the filter should age.
+    pub(crate) silent: bool,
+}
+
+impl Schedule {
+    pub(crate) fn new(
+        minimum: PollExponent,
+        maximum: PollExponent,
+        initial_burst: bool,
+        burst: bool,
+        first: Monotonic,
+    ) -> Self {
+        Self {
+            minimum,
+            maximum: maximum.max(minimum),
+            initial_burst,
+            burst,
+            host: minimum,
+            peer: minimum,
+            reach: 0,
+            unanswered: 0,
+            burst_left: 0,
+            next: first,
+        }
+    }
+
+    /// When to poll next.
+    pub(crate) fn next(&self) -> Monotonic {
+        self.next
+    }
+
+    /// The last eight polls, newest in the lowest bit: set where an answer came.
+    pub(crate) fn reach(&self) -> u8 {
+        self.reach
+    }
+
+    /// Polls since the last answer.
+    pub(crate) fn unanswered(&self) -> u32 {
+        self.unanswered
+    }
+
+    /// `hpoll`.
+    pub(crate) fn host_poll(&self) -> PollExponent {
+        self.host
+    }
+
+    /// `ppoll`.
+    pub(crate) fn peer_poll(&self) -> PollExponent {
+        self.peer
+    }
+
+    /// Seconds between polls, as an exponent: the shorter of what either side wants, but no
+    /// shorter than configured.
+    pub(crate) fn interval(&self) -> PollExponent {
+        self.host.min(self.peer).max(self.minimum)
+    }
+
+    /// A poll is due: moves the reach register and starts a burst where one is wanted.
+    pub(crate) fn poll(&mut self, now: Monotonic, rng: &mut impl Rng) -> Polled {
+        if self.burst_left > 0 {
+            self.burst_left -= 1;
+            self.unanswered = self.unanswered.saturating_add(1);
+            self.wait(now, rng);
+            return Polled {
+                lost: false,
+                silent: false,
+            };
+        }
+        let reached = self.reach != 0;
+        self.reach <<= 1;
+        self.unanswered = self.unanswered.saturating_add(1);
+        let lost = reached && self.reach == 0;
+        if self.reach == 0 {
+            if self.initial_burst {
+                self.burst_left = BURST_LENGTH - 1;
+            }
+            if self.unanswered > PATIENCE {
+                self.host = next_slower(self.host).min(self.maximum);
+                self.peer = self.host;
+            }
+        } else if self.burst {
+            self.burst_left = BURST_LENGTH - 1;
+        }
+        self.wait(now, rng);
+        Polled {
+            lost,
+            silent: self.reach & 7 == 0,
+        }
+    }
+
+    /// A good answer came; `true` if it is the first one after silence.
+    pub(crate) fn answered(&mut self, peer_poll: PollExponent) -> bool {
+        let first = self.reach == 0;
+        self.reach |= 1;
+        self.unanswered = 0;
+        self.peer = peer_poll.clamp(self.minimum, PollExponent::SLOWEST);
+        first
+    }
+
+    /// The discipline's wish: how often to ask.
+    pub(crate) fn set_host_poll(&mut self, wish: PollExponent, now: Monotonic, rng: &mut impl Rng) {
+        let wish = wish.clamp(self.minimum, self.maximum);
+        let shorter = wish < self.host;
+        self.host = wish;
+        // What is shorter holds at once, what is longer from the next poll on.
+        if shorter && self.burst_left == 0 {
+            let sooner = now + jittered(self.interval().interval(), rng);
+            self.next = self.next.min(sooner);
+        }
+    }
+
+    /// The server asked for fewer packets: `RATE`.
+    pub(crate) fn slow_down(&mut self, wish: PollExponent, now: Monotonic, rng: &mut impl Rng) {
+        self.burst_left = 0;
+        let slower = next_slower(self.interval()).max(wish).min(SLOWEST_KISS);
+        self.minimum = self.minimum.max(slower);
+        self.maximum = self.maximum.max(self.minimum);
+        self.host = self.host.max(self.minimum);
+        self.peer = self.peer.max(self.minimum);
+        self.wait(now, rng);
+    }
+
+    /// More is to be exchanged before the server is of use: ask again after `wait`, if nothing
+    /// sooner is planned.
+    pub(crate) fn hurry(&mut self, now: Monotonic, wait: Elapsed) {
+        self.next = self.next.min(now + wait);
+    }
+
+    /// Fills the filter anew: as many packets as a burst has.
+    pub(crate) fn start_burst(&mut self, now: Monotonic) {
+        self.burst_left = self.burst_left.max(BURST_LENGTH - 1);
+        self.hurry(now, BURST_SPACING);
+    }
+
+    /// The clock was stepped, or the server is somewhere else: begin again.
+    pub(crate) fn restart(&mut self, now: Monotonic) {
+        self.reach = 0;
+        self.unanswered = 0;
+        self.burst_left = 0;
+        self.host = self.minimum;
+        self.peer = self.minimum;
+        self.next = now;
+    }
+
+    /// Not before `time`, whatever was planned.
+    pub(crate) fn postpone(&mut self, time: Monotonic) {
+        self.next = self.next.max(time);
+    }
+
+    fn wait(&mut self, now: Monotonic, rng: &mut impl Rng) {
+        self.next = if self.burst_left > 0 {
+            now + BURST_SPACING
+        } else {
+            now + jittered(self.interval().interval(), rng)
+        };
+    }
+}
+
+/// Up to a sixteenth shorter, so that clients started together do not stay together.
+fn jittered(interval: Elapsed, rng: &mut impl Rng) -> Elapsed {
+    interval - interval.mul_f64(rng.random_range(0.0..0.0625))
+}
+
+fn next_slower(poll: PollExponent) -> PollExponent {
+    PollExponent::new(poll.value().saturating_add(1)).min(PollExponent::SLOWEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::ChaCha12Rng};
+
+    use super::*;
+
+    const SIX: PollExponent = PollExponent::DEFAULT_MINIMUM;
+    const TEN: PollExponent = PollExponent::DEFAULT_MAXIMUM;
+
+    fn rng() -> ChaCha12Rng {
+        ChaCha12Rng::from_seed([7; 32])
+    }
+
+    #[test]
+    fn an_initial_burst_is_eight_packets_two_seconds_apart() {
+        let mut schedule = Schedule::new(SIX, TEN, true, false, Monotonic::START);
+        let mut sent = Vec::new();
+        for _ in 0..9 {
+            let now = schedule.next();
+            sent.push(now.as_nanos() / 1_000_000_000);
+            schedule.poll(now, &mut rng());
+            schedule.answered(SIX);
+        }
+        assert_eq!(&sent[..8], [0, 2, 4, 6, 8, 10, 12, 14]);
+        assert!((14 + 60..=14 + 64).contains(&sent[8]), "{sent:?}");
+    }
+
+    #[test]
+    fn a_server_that_never_answers_is_asked_ever_less() {
+        let mut schedule = Schedule::new(SIX, TEN, false, false, Monotonic::START);
+        for _ in 0..40 {
+            let now = schedule.next();
+            let polled = schedule.poll(now, &mut rng());
+            assert!(polled.silent && !polled.lost);
+        }
+        assert_eq!(schedule.interval(), TEN);
+        schedule.answered(SIX);
+        schedule.set_host_poll(SIX, schedule.next(), &mut rng());
+        assert_eq!(schedule.interval(), SIX);
+    }
+
+    #[test]
+    fn silence_is_noticed_after_eight_polls() {
+        let mut schedule = Schedule::new(SIX, TEN, false, false, Monotonic::START);
+        schedule.poll(Monotonic::START, &mut rng());
+        assert!(schedule.answered(SIX));
+        let lost: Vec<bool> = (0..9)
+            .map(|_| schedule.poll(schedule.next(), &mut rng()).lost)
+            .collect();
+        assert_eq!(lost.iter().position(|&lost| lost), Some(7));
+        assert!(schedule.answered(SIX));
+    }
+
+    #[test]
+    fn kisses_slow_down_within_bounds() {
+        let mut schedule = Schedule::new(SIX, TEN, true, false, Monotonic::START);
+        schedule.poll(Monotonic::START, &mut rng());
+        schedule.slow_down(PollExponent::new(3), Monotonic::START, &mut rng());
+        assert_eq!(schedule.interval(), PollExponent::new(7));
+        assert_eq!(schedule.burst_left, 0);
+        for _ in 0..20 {
+            schedule.slow_down(PollExponent::new(127), Monotonic::START, &mut rng());
+        }
+        assert_eq!(schedule.interval(), TEN);
+    }
+}

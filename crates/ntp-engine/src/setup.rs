@@ -1,0 +1,294 @@
+//! From a checked configuration to the parts of an engine.
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+use ntp_autokey::{Host, IffGroups};
+use ntp_conf::{AssociationKind, ClockAddress, Config, ReferenceClock, Switch};
+use ntp_discipline::{Limits, LoopOptions, Tinker};
+use ntp_keys::KeyTable;
+use ntp_restrict::{
+    ClientTable, ClientTableLimits, RateLimit, RestrictList, RestrictRules, RestrictTarget, Scope,
+    SourceTemplate,
+};
+use ntp_wire::{AssociationId, Duration, KeyId, Monotonic, PollExponent, Ppm, Precision, Version};
+use rand::{Rng, RngExt};
+
+use crate::{
+    TrustedKeys,
+    association::{Association, LocalClock, Security, Server, Settings, Source},
+};
+
+/// What an [`Engine`](crate::Engine) starts from: the configuration, and what its driver read from
+/// files and found on the machine.
+#[derive(Debug)]
+pub struct Setup {
+    /// The checked configuration.
+    pub config: Config,
+    /// The keys file.
+    pub keys: KeyTable,
+    /// Our own Autokey identity; without it `autokey` lines ask nothing.
+    pub autokey: Option<Host>,
+    /// The identity parameters at hand.
+    pub groups: IffGroups,
+    /// The frequency of the drift file.
+    pub frequency: Option<Ppm>,
+    /// How fine the clock can be read.
+    pub precision: Precision,
+    /// The UDP port that we listen on, and that servers are asked on where their line names none.
+    pub port: u16,
+    /// `-g`: the first offset may be above the panic threshold.
+    pub panic_once: bool,
+    /// `-G`: the first offset is stepped.
+    pub step_once: bool,
+    /// `-q`: set the clock once and end.
+    pub one_shot: bool,
+    /// `-x`: slew up to 600 s.
+    pub slew: bool,
+    /// The addresses of the host names in `restrict` lines.
+    pub restricted_hosts: HashMap<String, Vec<IpAddr>>,
+    /// What we say of ourselves.
+    pub program: ProgramDescription,
+}
+
+/// What ntpq shows of the program and its machine.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProgramDescription {
+    /// `version`
+    pub version: String,
+    /// `processor`
+    pub processor: String,
+    /// `system`
+    pub system: String,
+}
+
+/// The parts of an engine.
+pub(crate) struct Plan {
+    pub(crate) associations: Vec<Association>,
+    pub(crate) clients: ClientTable,
+    pub(crate) limit: RateLimit,
+    pub(crate) limits: Limits,
+    pub(crate) options: LoopOptions,
+    pub(crate) frequency: Option<Ppm>,
+    pub(crate) steering: bool,
+    pub(crate) rest: Rest,
+}
+
+/// What goes into the engine as it is.
+pub(crate) struct Rest {
+    pub(crate) program: ProgramDescription,
+    pub(crate) port: u16,
+    pub(crate) control_key: Option<KeyId>,
+    pub(crate) keys: Arc<TrustedKeys>,
+    pub(crate) autokey: Option<Host>,
+    pub(crate) groups: IffGroups,
+    pub(crate) restrictions: Arc<RestrictList>,
+}
+
+impl Setup {
+    pub(crate) fn plan(self, rng: &mut impl Rng, now: Monotonic) -> Plan {
+        let config = &self.config;
+        let tinker = tinker(&config.tinker, self.slew);
+        let trusted = config.keys.trusted.clone();
+        let is_trusted = |id: &KeyId| trusted.iter().any(|range| range.contains(*id));
+        let trusted: Vec<KeyId> = self
+            .keys
+            .iter()
+            .map(|(id, _)| id)
+            .filter(is_trusted)
+            .collect();
+        let associations = associations(config, self.precision, rng, now);
+        Plan {
+            associations,
+            clients: ClientTable::new(ClientTableLimits::default(), rng.random()),
+            limit: RateLimit {
+                average_exponent: config.discard.average_exponent,
+                minimum_seconds: config.discard.minimum,
+            },
+            limits: limits(&config.tos),
+            options: LoopOptions {
+                tinker,
+                panic_once: self.panic_once,
+                step_once: self.step_once,
+                one_shot: self.one_shot,
+                precision: self.precision,
+            },
+            frequency: config.tinker.frequency.or(self.frequency),
+            steering: config.switches.is_on(Switch::Ntp),
+            rest: Rest {
+                port: self.port,
+                control_key: config.keys.control,
+                restrictions: Arc::new(restrictions(config, &self.restricted_hosts)),
+                keys: Arc::new(TrustedKeys::new(self.keys, trusted)),
+                autokey: self.autokey,
+                groups: self.groups,
+                program: self.program,
+            },
+        }
+    }
+}
+
+fn associations(
+    config: &Config,
+    precision: Precision,
+    rng: &mut impl Rng,
+    now: Monotonic,
+) -> Vec<Association> {
+    // Numbers that differ from run to run, so that a tool notices a restart.
+    let mut next: u16 = rng.random_range(1..=u16::MAX);
+    let mut id = || {
+        let id = AssociationId::new(next);
+        next = next.checked_add(1).unwrap_or(1);
+        id
+    };
+    let clocks = config
+        .reference_clocks
+        .iter()
+        .filter(|clock| is_known(clock))
+        .map(|clock| {
+            let settings = Settings {
+                name: clock.address.to_string(),
+                minimum_poll: clock.minimum_poll,
+                maximum_poll: clock.maximum_poll,
+                initial_burst: false,
+                burst: false,
+                prefer: clock.prefer,
+                noselect: clock.no_select,
+                always_true: clock.always_true,
+                version: Version::V4,
+                security: Security::None,
+            };
+            Association::new(
+                id(),
+                settings,
+                Source::LocalClock(local_clock(clock)),
+                now,
+                precision,
+            )
+        });
+    let mut all: Vec<Association> = clocks.collect();
+    let served = |kind| matches!(kind, AssociationKind::Server | AssociationKind::Pool);
+    for line in config.associations.iter().filter(|line| served(line.kind)) {
+        let security = match (line.autokey, line.key) {
+            (true, _) => Security::Autokey {
+                ident: line.ident.clone().or_else(|| config.ident.clone()),
+            },
+            (false, Some(key)) => Security::Key(key),
+            (false, None) => Security::None,
+        };
+        let id = id();
+        let server = Server::new(id, &security, line.family, line.port);
+        let settings = Settings {
+            name: line.address.to_string(),
+            minimum_poll: line.minimum_poll,
+            maximum_poll: line.maximum_poll,
+            initial_burst: line.initial_burst,
+            burst: line.burst,
+            prefer: line.prefer,
+            noselect: line.no_select,
+            always_true: line.always_true,
+            version: line.version,
+            security,
+        };
+        all.push(Association::new(
+            id,
+            settings,
+            Source::Server(Box::new(server)),
+            now,
+            precision,
+        ));
+    }
+    all
+}
+
+/// Whether there is a driver for it.
+fn is_known(clock: &ReferenceClock) -> bool {
+    clock.address.driver == ClockAddress::LOCAL
+}
+
+fn local_clock(line: &ReferenceClock) -> LocalClock {
+    let mut clock = LocalClock::new(line.address.unit);
+    let fudge = &line.fudge;
+    clock.correction = fudge.time1.unwrap_or_default();
+    clock.stratum = fudge.stratum.unwrap_or(clock.stratum);
+    clock.reference_id = fudge.reference_id.unwrap_or(clock.reference_id);
+    for (bit, flag) in fudge.flags.iter().enumerate() {
+        clock.flags |= u8::from(*flag == Some(true)) << bit;
+    }
+    clock
+}
+
+fn tinker(written: &ntp_conf::Tinker, slew: bool) -> Tinker {
+    let mut tinker = Tinker {
+        allan: PollExponent::new(i8::try_from(written.allan_exponent).unwrap_or(11)),
+        dispersion: written.dispersion,
+        frequency: written.frequency,
+        panic: Tinker::threshold(written.panic),
+        step_forward: Tinker::threshold(written.step_forward),
+        step_back: Tinker::threshold(written.step_back),
+        stepout: std::time::Duration::from_secs_f64(written.step_out.to_seconds_f64().max(0.0)),
+    };
+    if slew {
+        tinker.slew_only();
+    }
+    tinker
+}
+
+fn limits(tos: &ntp_conf::Tos) -> Limits {
+    Limits {
+        minimum_clocks: tos.minimum_clocks as usize,
+        maximum_clocks: tos.maximum_clocks as usize,
+        minimum_sane: tos.minimum_sane as usize,
+        minimum_distance: tos.minimum_distance,
+        maximum_distance: tos.maximum_distance,
+        floor: tos.floor.value(),
+        ceiling: tos.ceiling.value(),
+        orphan_wait: std::time::Duration::from_secs_f64(
+            tos.orphan_wait.max(Duration::ZERO).to_seconds_f64(),
+        ),
+    }
+}
+
+fn restrictions(config: &Config, hosts: &HashMap<String, Vec<IpAddr>>) -> RestrictList {
+    let mut rules = RestrictRules::new();
+    for line in &config.restrictions {
+        let flags = line.flags;
+        let scope = if line.ntp_port {
+            Scope::NtpPort
+        } else {
+            Scope::AnyPort
+        };
+        let mut add = |target: RestrictTarget| rules.restrict(target.scoped(scope), flags);
+        let masked = |address: IpAddr, mask: Option<IpAddr>| match mask {
+            Some(mask) => RestrictTarget::with_mask(address, mask).ok(),
+            None => Some(RestrictTarget::host(address)),
+        };
+        match &line.address {
+            ntp_conf::RestrictAddress::Default(family) => {
+                if *family != Some(ntp_conf::AddressFamily::Ipv6) {
+                    add(RestrictTarget::DEFAULT_IPV4);
+                }
+                if *family != Some(ntp_conf::AddressFamily::Ipv4) {
+                    add(RestrictTarget::DEFAULT_IPV6);
+                }
+            }
+            ntp_conf::RestrictAddress::Source => {
+                rules.set_source_template(Some(SourceTemplate { scope, flags }));
+            }
+            ntp_conf::RestrictAddress::Network { address, mask } => {
+                masked(*address, Some(*mask)).map(add);
+            }
+            ntp_conf::RestrictAddress::Host { name, mask, .. } => {
+                for address in hosts.get(name).into_iter().flatten() {
+                    masked(*address, *mask).map(&mut add);
+                }
+            }
+        }
+    }
+    // `restrict source` reaches servers that are written as addresses.
+    for line in &config.associations {
+        if let ntp_conf::ServerAddress::Ip(address) = line.address {
+            rules.add_source(address);
+        }
+    }
+    rules.build()
+}

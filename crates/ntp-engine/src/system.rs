@@ -1,0 +1,230 @@
+//! The system process: from many sources to one clock (RFC 5905 section 11).
+
+use std::time::Duration as Elapsed;
+
+use ntp_discipline::{
+    Classic, Combined, Discipline, LoopOptions, LoopStatus, Now, Outcome, Selection,
+    SelectionConditions, Selector, SystemEvent, Update,
+};
+use ntp_wire::{
+    AssociationId, Duration, Leap, Monotonic, PollExponent, Ppm, Precision, ReferenceId, Stratum,
+    WireTimestamp,
+};
+
+use crate::event_count::EventCount;
+
+/// How fast the error of a clock that nobody corrects grows.
+const TOLERANCE: f64 = 15e-6;
+
+/// What we say of our own clock.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct ClockState {
+    pub(crate) leap: Leap,
+    pub(crate) stratum: Stratum,
+    pub(crate) reference_id: ReferenceId,
+    pub(crate) reference_time: WireTimestamp,
+    pub(crate) root_delay: Duration,
+    /// When it was determined; it grows from then on.
+    pub(crate) root_dispersion: Duration,
+    pub(crate) determined: Monotonic,
+    pub(crate) jitter: Duration,
+}
+
+impl ClockState {
+    /// A clock that is not synchronised, and the word that says why.
+    fn unsynchronised(why: ReferenceId, now: Monotonic, precision: Precision) -> Self {
+        Self {
+            leap: Leap::Unsynchronised,
+            stratum: Stratum::UNSYNCHRONISED,
+            reference_id: why,
+            reference_time: WireTimestamp::ZERO,
+            root_delay: Duration::ZERO,
+            root_dispersion: Duration::ZERO,
+            determined: now,
+            jitter: precision.to_duration(),
+        }
+    }
+
+    /// Whether clients may follow us.
+    pub(crate) fn is_synchronised(&self) -> bool {
+        self.leap != Leap::Unsynchronised
+    }
+
+    /// The root dispersion, grown since it was determined.
+    pub(crate) fn root_dispersion_at(&self, now: Monotonic) -> Duration {
+        let age = now.since(self.determined).as_secs_f64();
+        self.root_dispersion + Duration::from_seconds_f64(age * TOLERANCE)
+    }
+}
+
+/// The system process.
+#[derive(Debug)]
+pub(crate) struct System {
+    selector: Selector,
+    discipline: Classic,
+    precision: Precision,
+    pub(crate) state: ClockState,
+    pub(crate) peer: Option<AssociationId>,
+    pub(crate) events: EventCount,
+    /// When the sample was taken that the clock was last corrected by.
+    used: Option<Monotonic>,
+    /// `disable ntp`: sources are judged, the clock is left alone.
+    steering: bool,
+}
+
+/// What a selection led to.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Decision {
+    /// Somebody else is followed than before, or nobody.
+    pub(crate) peer_changed: bool,
+    /// Nobody is followed any more.
+    pub(crate) lost: bool,
+    /// What the clock must do at once: a step.
+    pub(crate) step: Option<Duration>,
+    /// The offset that is above the panic threshold.
+    pub(crate) panic: Option<Duration>,
+    /// The clock was corrected, by slewing: there is something new to tell.
+    pub(crate) updated: bool,
+    pub(crate) events: Vec<SystemEvent>,
+}
+
+/// The source that the selection decided for, as far as the system copies from it.
+pub(crate) struct Followed {
+    pub(crate) id: AssociationId,
+    /// Who we say we follow.
+    pub(crate) reference_id: ReferenceId,
+    pub(crate) sampled: Option<Monotonic>,
+    pub(crate) minimum_poll: PollExponent,
+    pub(crate) maximum_poll: PollExponent,
+}
+
+impl System {
+    pub(crate) fn new(
+        selector: Selector,
+        options: LoopOptions,
+        frequency: Option<Ppm>,
+        steering: bool,
+        now: Monotonic,
+    ) -> (Self, SystemEvent) {
+        let (discipline, event) = Classic::new(options, frequency, now);
+        let system = Self {
+            selector,
+            discipline,
+            precision: options.precision,
+            state: ClockState::unsynchronised(ReferenceId::INIT, now, options.precision),
+            peer: None,
+            events: EventCount::default(),
+            used: None,
+            steering,
+        };
+        (system, event)
+    }
+
+    pub(crate) fn loop_status(&self) -> LoopStatus {
+        self.discipline.status()
+    }
+
+    pub(crate) fn limits(&self) -> &ntp_discipline::Limits {
+        self.selector.limits()
+    }
+
+    /// Judges the candidates. Positions in the result are those in `candidates`.
+    pub(crate) fn select(
+        &mut self,
+        candidates: &[ntp_discipline::Candidate],
+        system_peer: Option<usize>,
+        uptime: Elapsed,
+        dispersion_rate: Ppm,
+    ) -> Selection {
+        let conditions = SelectionConditions {
+            precision: self.precision,
+            dispersion_rate,
+            uptime,
+            system_peer,
+        };
+        self.selector.select(candidates, &conditions)
+    }
+
+    /// Follows what the selection decided for, or nobody.
+    pub(crate) fn follow(&mut self, found: Option<(Combined, Followed)>, now: Now) -> Decision {
+        let mut decision = Decision::default();
+        let Some((combined, followed)) = found else {
+            decision.lost = self.peer.take().is_some();
+            decision.peer_changed = decision.lost;
+            // The clock coasts on what it learned: it stays synchronised, and its error bound
+            // grows until clients find it too great.
+            return decision;
+        };
+        decision.peer_changed = self.peer.replace(followed.id) != Some(followed.id);
+        // Each sample corrects the clock once.
+        if followed.sampled.is_none()
+            || self.used.is_some_and(|used| followed.sampled <= Some(used))
+        {
+            return decision;
+        }
+        self.used = followed.sampled;
+        if !self.steering {
+            self.take_over(&combined, &followed, now);
+            decision.updated = true;
+            return decision;
+        }
+        let response = self.discipline.update(&Update {
+            at: now.monotonic,
+            sampled: followed.sampled.unwrap_or(now.monotonic),
+            offset: combined.offset,
+            jitter: combined.jitter,
+            minimum_poll: followed.minimum_poll,
+            maximum_poll: followed.maximum_poll,
+        });
+        decision.events = response.events;
+        match response.outcome {
+            Outcome::Ignored => {}
+            Outcome::Panicked => decision.panic = Some(combined.offset),
+            Outcome::Slewed => {
+                self.take_over(&combined, &followed, now);
+                decision.updated = true;
+            }
+            Outcome::Stepped => {
+                if let Some(ntp_discipline::Adjustment::Step(step)) = response.adjustment {
+                    decision.step = Some(step);
+                }
+            }
+        }
+        decision
+    }
+
+    fn take_over(&mut self, combined: &Combined, followed: &Followed, now: Now) {
+        self.state = ClockState {
+            leap: combined.leap,
+            stratum: combined.stratum,
+            reference_id: followed.reference_id,
+            reference_time: now.wall.to_wire(),
+            root_delay: combined.root_delay,
+            root_dispersion: combined.root_dispersion,
+            determined: now.monotonic,
+            jitter: combined.jitter,
+        };
+    }
+
+    /// The clock was stepped, by us or by somebody else: nothing measured before holds.
+    pub(crate) fn stepped(&mut self, applied: &ntp_discipline::Applied, now: Monotonic) {
+        self.discipline.stepped(now, applied);
+        self.state = ClockState::unsynchronised(ReferenceId::STEP, now, self.precision);
+        self.peer = None;
+        self.used = None;
+    }
+
+    /// A second went by: the rate that the clock should run at.
+    pub(crate) fn tick(&mut self, now: Monotonic) -> Option<ntp_discipline::Adjustment> {
+        if self.steering {
+            self.discipline.tick(now)
+        } else {
+            None
+        }
+    }
+
+    /// Greatest possible error of the clock.
+    pub(crate) fn root_distance(&self, now: Monotonic) -> Duration {
+        self.state.root_delay / 2 + self.state.root_dispersion_at(now)
+    }
+}

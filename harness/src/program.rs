@@ -1,0 +1,172 @@
+//! Programs: those that run to their end, and those that run until they are dropped.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// The built program `name` of this workspace, built in the same profile as the caller.
+///
+/// # Panics
+///
+/// If it is not built: `cargo build --workspace` makes it.
+pub fn built(name: &str) -> PathBuf {
+    let this = std::env::current_exe().expect("a running program has a path");
+    let profile = this
+        .ancestors()
+        .skip(1)
+        .find(|directory| directory.join(name).is_file())
+        .unwrap_or_else(|| panic!("{name} is not built: run `cargo build --workspace` first"));
+    profile.join(name)
+}
+
+/// What a program that ran to its end said.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its exit code; −1 if a signal ended it.
+    pub code: i32,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Runs `command` to its end.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be started.
+    pub fn of(command: &mut Command) -> Self {
+        let output = command
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self::from(output)
+    }
+
+    /// The same, with the demand that it succeeds.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn successfully(command: &mut Command) -> Self {
+        let run = Self::of(command);
+        assert_eq!(run.code, 0, "{command:?}: {run:?}");
+        run
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// A program that runs until it is dropped; what it says is kept in a file.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Program {
+    /// Starts `command`; both its outputs go to the file `log`.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be made or the program can't be started.
+    pub fn start(command: &mut Command, log: impl Into<PathBuf>) -> io::Result<Self> {
+        let log = log.into();
+        let file = File::create(&log)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()?;
+        Ok(Self { child, log })
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The file that holds what it says.
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
+    /// Its process number.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits until its log contains `text`; `false` if that takes longer than `patience`.
+    pub fn says(&mut self, text: &str, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
+        loop {
+            if self.log().contains(text) {
+                return true;
+            }
+            if Instant::now() >= end || !self.is_running() {
+                return self.log().contains(text);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        if let Ok(id) = i32::try_from(self.child.id()) {
+            // A program that has ended already needs no signal.
+            let _ = kill(Pid::from_raw(id), signal);
+        }
+    }
+
+    /// Asks it to end, and waits; its exit code, −1 if it had to be killed.
+    pub fn stop(&mut self) -> i32 {
+        self.signal(Signal::SIGTERM);
+        for _ in 0..250 {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return status.code().unwrap_or(-1),
+                Ok(None) => thread::sleep(Duration::from_millis(20)),
+                Err(_) => break,
+            }
+        }
+        self.kill();
+        -1
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if self.is_running() {
+            self.stop();
+        }
+    }
+}
