@@ -98,3 +98,58 @@ impl PollControl {
         self.longer_from = self.shorter_from + half;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ntp_wire::Duration;
+
+    use super::*;
+
+    const QUIET: f64 = 0.0;
+    const TROUBLE: f64 = 5.0;
+
+    fn adapt(control: &mut PollControl, seconds: u64, residual: f64, times: u32) -> i8 {
+        let update = Update {
+            at: Monotonic::START + Elapsed::from_secs(seconds),
+            offset: Duration::ZERO,
+            jitter: Duration::ZERO,
+            minimum_poll: PollExponent::new(3),
+            maximum_poll: PollExponent::new(8),
+        };
+        control.bound(&update);
+        for _ in 0..times {
+            control.adapt(&update, residual, 1.0);
+        }
+        control.exponent().value()
+    }
+
+    #[test]
+    fn the_counter_climbs_by_the_exponent_and_falls_twice_as_fast() {
+        let mut control = PollControl::new(Monotonic::START);
+        assert_eq!(adapt(&mut control, 0, QUIET, 10), 3);
+        assert_eq!(adapt(&mut control, 0, QUIET, 1), 4);
+        // From 0: −8, −16, −24, −32.
+        assert_eq!(adapt(&mut control, 1000, TROUBLE, 3), 4);
+        assert_eq!(adapt(&mut control, 1000, TROUBLE, 1), 3);
+    }
+
+    #[test]
+    fn a_change_is_held_for_a_while() {
+        let mut control = PollControl::new(Monotonic::START);
+        assert_eq!(adapt(&mut control, 0, QUIET, 11), 4);
+        // Down again from 60 s on, further up from 8 s after that.
+        assert_eq!(adapt(&mut control.clone(), 59, TROUBLE, 100), 4);
+        assert_eq!(adapt(&mut control.clone(), 60, TROUBLE, 4), 3);
+        assert_eq!(adapt(&mut control.clone(), 67, QUIET, 100), 4);
+        assert_eq!(adapt(&mut control.clone(), 68, QUIET, 8), 5);
+    }
+
+    #[test]
+    fn the_system_peer_sets_the_bounds() {
+        let mut control = PollControl::new(Monotonic::START);
+        for count in 0..100 {
+            adapt(&mut control, 1000 * count, QUIET, 20);
+        }
+        assert_eq!(adapt(&mut control, 200_000, QUIET, 1), 8);
+    }
+}

@@ -177,6 +177,82 @@ fn a_spike_must_last_for_the_stepout() {
 }
 
 #[test]
+fn no_stepout_is_shorter_than_five_minutes() {
+    let tinker = Tinker {
+        stepout: Elapsed::from_secs(10),
+        ..Tinker::default()
+    };
+    let mut classic = with_drift(
+        LoopOptions {
+            tinker,
+            ..options()
+        },
+        0.0,
+    );
+    feed(&mut classic, 10, 0.0);
+    feed(&mut classic, 100, 1.0);
+    assert_eq!(feed(&mut classic, 309, 1.0).0, Outcome::Ignored);
+    assert_eq!(feed(&mut classic, 310, 1.0).0, Outcome::Stepped);
+}
+
+#[test]
+fn jitter_starts_anew_after_a_step() {
+    let mut classic = with_drift(options(), 0.0);
+    feed(&mut classic, 10, 0.080);
+    let jitter = classic.status().jitter.to_seconds_f64();
+    assert!((jitter - 0.080 / 8f64.sqrt()).abs() < 1e-6, "{jitter}");
+    feed(&mut classic, 100, 1.0);
+    feed(&mut classic, 400, 1.0);
+    assert_eq!(classic.status().jitter, options().precision.to_duration());
+}
+
+#[test]
+fn settling_ends_after_five_minutes_or_when_settled() {
+    let mut classic = with_drift(options(), 0.0);
+    run(&mut classic, 0, 400);
+    assert!(classic.status().settling);
+    feed(&mut classic, 400, 0.1);
+    run(&mut classic, 400, 699);
+    assert!(classic.status().settling);
+    run(&mut classic, 699, 700);
+    assert!(!classic.status().settling);
+
+    let mut right = with_drift(options(), 0.0);
+    feed(&mut right, 10, 0.000_4);
+    assert!(!right.status().settling);
+}
+
+#[test]
+fn phase_teaches_frequency_and_beyond_the_allan_intercept_growth_does() {
+    let learned = |allan| {
+        let tinker = Tinker {
+            allan: PollExponent::new(allan),
+            ..Tinker::default()
+        };
+        let mut classic = with_drift(
+            LoopOptions {
+                tinker,
+                ..options()
+            },
+            0.0,
+        );
+        feed(&mut classic, 10, 0.000_1);
+        feed(&mut classic, 74, 0.001_1);
+        let status = classic.status();
+        let wander = status.frequency.value() / 8f64.sqrt();
+        assert!((status.wander.value() - wander).abs() < 1e-9);
+        status.frequency.value()
+    };
+    // 1.1 ms · 64 s / (4 · 16 · 64 s)², and a quarter of 1 ms in 64 s.
+    assert!((learned(11) - 0.004_196).abs() < 1e-6, "{}", learned(11));
+    assert!(
+        (learned(6) - 0.004_196 - 3.906_25).abs() < 1e-6,
+        "{}",
+        learned(6)
+    );
+}
+
+#[test]
 fn the_panic_gate_opens_once() {
     let mut shut = with_drift(options(), 0.0);
     assert_eq!(

@@ -146,6 +146,20 @@ fn a_spike_is_not_used_unless_it_lasts() {
 }
 
 #[test]
+fn jitter_is_the_mean_difference_from_the_best() {
+    let jitter = |samples: &[(i32, i32)]| {
+        let mut filter = filter();
+        for (count, (offset, delay)) in samples.iter().enumerate() {
+            filter.push(sample(count as u64, *offset, *delay), &conditions());
+        }
+        filter.estimate().jitter.to_seconds_f64() * 1e3
+    };
+    assert!((jitter(&[(0, 10), (3, 20), (4, 30)]) - 12.5f64.sqrt()).abs() < 1e-6);
+    // Of samples that are too far away no more than two count.
+    assert!((jitter(&[(0, 2000), (10, 2100), (50, 2200)]) - 10.0).abs() < 1e-6);
+}
+
+#[test]
 fn losing_every_sample_leaves_nothing() {
     let mut filter = filter();
     filter.push(sample(64, 5, 10), &conditions());

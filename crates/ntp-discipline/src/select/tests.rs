@@ -121,6 +121,27 @@ fn the_unfit_are_rejected_and_the_reason_told() {
 }
 
 #[test]
+fn root_distance_is_the_sum_of_all_errors() {
+    let candidate = Candidate {
+        delay: Duration::from_millis(10),
+        root_delay: Duration::from_millis(20),
+        dispersion: Duration::from_millis(3),
+        age: Elapsed::from_secs(1000),
+        root_dispersion: Duration::from_millis(4),
+        jitter: Duration::from_millis(5),
+        ..server(0.0, 0.0)
+    };
+    let selector = Selector::new(Limits::default());
+    let distance = |candidate| {
+        selector
+            .root_distance(candidate, &conditions(0))
+            .to_seconds_f64()
+    };
+    assert!((distance(&candidate) - 0.042).abs() < 1e-8);
+    assert!((distance(&server(0.0, 0.0)) - 0.001).abs() < 1e-8);
+}
+
+#[test]
 fn two_that_disagree_leave_nobody() {
     let found = select(&[server(0.0, 10.0), server(100.0, 10.0)]);
     assert_eq!(found.tallies, [Tally::Falsetick, Tally::Falsetick]);
@@ -403,6 +424,21 @@ proptest! {
         }
         let value = |selection: &Selection| selection.combined.map(|combined| (combined.offset, combined.jitter));
         prop_assert_eq!(value(&one), value(&other));
+    }
+
+    #[test]
+    fn not_even_among_near_equals(
+        (candidates, shuffled) in proptest::collection::vec((0..5, 1..3, 0u8..2), 2..14)
+            .prop_map(|all| all.into_iter().map(|(offset, distance, stratum)| Candidate {
+                stratum: Stratum::new(2 + stratum),
+                ..server(f64::from(offset), 10.0 * f64::from(distance))
+            }).collect::<Vec<_>>())
+            .prop_flat_map(|candidates| (Just(candidates.clone()), Just(candidates).prop_shuffle())),
+    ) {
+        let value = |selection: Selection| selection.combined.map(|combined| {
+            (combined.offset, combined.jitter, combined.stratum, combined.root_dispersion)
+        });
+        prop_assert_eq!(value(select(&candidates)), value(select(&shuffled)));
     }
 
     #[test]
