@@ -185,7 +185,8 @@ impl Config {
             .for_each(|association| association.write(out));
         for variable in &self.variables {
             Line::new("setvar")
-                .word(format_args!("{}=", variable.name))
+                .word(&variable.name)
+                .word("=")
                 .text(&variable.value)
                 .flag("default", variable.listed)
                 .end(out);

@@ -96,15 +96,15 @@ fn a_megabyte_is_read_soon() {
         "\n",
     ] {
         let text = line.repeat(OCTETS / line.len());
-        #[allow(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "how long it takes is what is tested"
+        )]
         let start = Instant::now();
         parse("ntp.conf", &text, |_| Err(String::new()));
-        let head = format!("trustedkey {text}");
-        parse("ntp.conf", &head, |_| Err(String::new()));
-        eprintln!("{line:?} {:?}", start.elapsed());
-        // Two files, without optimisation, on a busy machine.
+        // Without optimisation, on a busy machine.
         assert!(
-            start.elapsed().as_secs() < 20,
+            start.elapsed().as_secs() < 10,
             "{line:?} took {:?}",
             start.elapsed()
         );
