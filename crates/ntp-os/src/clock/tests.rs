@@ -12,8 +12,13 @@ fn ahead(clock: &SystemClock) -> Duration {
     clock.read().wall - crate::stamp::real()
 }
 
+/// Two clocks cannot be read at once: the program may be held up in between.
 fn is_about(duration: Duration, seconds: f64) -> bool {
-    (duration - Duration::from_seconds_f64(seconds)).abs() < Duration::from_millis(20)
+    is_within(duration, seconds, Duration::from_millis(400))
+}
+
+fn is_within(duration: Duration, seconds: f64, tolerance: Duration) -> bool {
+    (duration - Duration::from_seconds_f64(seconds)).abs() < tolerance
 }
 
 #[test]
@@ -71,10 +76,11 @@ fn stamps_are_of_the_clock_in_use() {
         let arrival = clock.arrival(Some(stamp));
         let now = clock.read();
         let age = (now.monotonic - arrival.monotonic).as_secs_f64();
-        assert!((0.04..0.5).contains(&age), "{spec}: {age}");
-        assert!(is_about(now.wall - arrival.wall, age), "{spec}");
+        assert!((0.04..30.0).contains(&age), "{spec}: {age}");
+        let exact = Duration::from_nanos(100_000);
+        assert!(is_within(now.wall - arrival.wall, age, exact), "{spec}");
         let kernel = stamp.kernel_time();
-        assert!(is_about(arrival.wall - kernel, seconds), "{spec}");
+        assert!(is_within(arrival.wall - kernel, seconds, exact), "{spec}");
         let unstamped = clock.arrival(None);
         assert!(is_about(unstamped.wall - now.wall, 0.0), "{spec}");
     }
@@ -133,11 +139,16 @@ fn a_slew_goes_on_in_the_next_process() {
     let slewed = open(&spec).slew(Duration::from_seconds(1));
     assert_eq!(slewed, Ok(Applied::Rate(Ppm::new(500.0))));
     let later = open(&spec);
-    let (before, started) = (ahead(&later), std::time::Instant::now());
+    let before = later.read();
     std::thread::sleep(Elapsed::from_millis(200));
-    let gained = (ahead(&later) - before).to_seconds_f64();
-    let expected = started.elapsed().as_secs_f64() * 500e-6;
-    assert!((gained / expected - 1.0).abs() < 0.3, "{gained} {expected}");
+    let after = later.read();
+    let elapsed = (after.monotonic - before.monotonic).as_secs_f64();
+    let gained = (after.wall - before.wall).to_seconds_f64() - elapsed;
+    let expected = elapsed * 500e-6;
+    assert!(
+        (gained / expected - 1.0).abs() < 1e-3,
+        "{gained} {expected}"
+    );
 }
 
 #[test]
