@@ -154,7 +154,7 @@ fn dropped_answers(config: &Config, line: &Association, span: &Span, found: &mut
 
 /// What the restrictions say about answers of `server`.
 fn restriction_of(config: &Config, server: &ServerAddress, family: AddressFamily) -> RestrictFlags {
-    // The narrowest that fits counts, of equal ones the last; `source` is as narrow as can be.
+    // The narrowest that fits counts, equal ones add up; `source` is as narrow as can be.
     let mut best = (None, RestrictFlags::NONE);
     for restriction in &config.restrictions {
         let width = match (&restriction.address, server) {
@@ -168,7 +168,9 @@ fn restriction_of(config: &Config, server: &ServerAddress, family: AddressFamily
             }
             _ => None,
         };
-        if width.is_some() && width >= best.0 {
+        if width.is_some() && width == best.0 {
+            best.1 |= restriction.flags;
+        } else if width > best.0 {
             best = (width, restriction.flags);
         }
     }

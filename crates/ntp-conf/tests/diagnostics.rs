@@ -122,6 +122,8 @@ fn servers_that_are_let_through_are_not_warned_of() {
         "restrict default notrust\nserver a",
         "restrict default nomodify\nserver 10.0.0.1\nrestrict 10.0.0.0/8 ignore",
         "server a\nrestrict source ignore",
+        "restrict default ignore\nserver a\nrestrict default nomodify",
+        "restrict default nomodify\nserver a\nrestrict default ignore",
     ] {
         assert_eq!(said(text).len(), 1, "{text}");
     }

@@ -380,6 +380,13 @@ fn the_rest() {
 }
 
 #[test]
+fn switches_stay_where_they_are_put() {
+    assert_eq!(silent("enable monitor monitor"), Config::default());
+    let off = silent("disable monitor\ndisable monitor").switches;
+    assert!(!off.is_on(Switch::Monitor) && off.is_on(Switch::Kernel));
+}
+
+#[test]
 fn every_directive_stands_in_the_table_once_and_alone_does_no_harm() {
     let mut words: Vec<&str> = DIRECTIVES
         .iter()
