@@ -15,7 +15,8 @@ pub enum Tally {
     Outlier = 3,
     /// 4: survived.
     Candidate = 4,
-    /// 5: voted off while there were more than [`Limits::maximum_clocks`].
+    /// 5: voted off while there were more than
+    /// [`Limits::maximum_clocks`](crate::Limits::maximum_clocks).
     Backup = 5,
     /// 6: the system peer.
     SystemPeer = 6,
