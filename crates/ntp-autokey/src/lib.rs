@@ -110,6 +110,8 @@
 //! 2008 have no others.
 
 mod association;
+#[cfg(test)]
+mod captures;
 mod certificate_cache;
 mod der;
 mod event;

@@ -99,6 +99,23 @@ impl Association {
         });
     }
 
+    /// Knows the cookie that somebody else was sent.
+    #[cfg(test)]
+    pub(crate) fn pretend_cookie(&mut self, cookie: Cookie) {
+        self.dance.cookie = Some(super::CookieValue {
+            cookie,
+            timestamp: Stamp::NEVER,
+        });
+        self.dance.status |= StatusWord::COOKIE | StatusWord::PROVENTIC;
+    }
+
+    /// Takes it that somebody else's certificate was signed.
+    #[cfg(test)]
+    pub(crate) fn pretend_signed(&mut self) {
+        self.dance.status |= StatusWord::SIGNED;
+        self.pause = super::Pause::default();
+    }
+
     /// What the request carries.
     fn value(&mut self, opcode: Opcode, host: &mut Host, now: Timestamp) -> Option<SignedValue> {
         let named =

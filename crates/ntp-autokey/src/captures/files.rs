@@ -1,0 +1,177 @@
+//! The captures and the key files beside them.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use base64ct::{Base64, Encoding as _};
+use ntp_keys::{Certificate, DigestAlgorithm, IffGroup};
+use ntp_wire::Timestamp;
+use num_bigint::BigUint;
+
+use super::{digest_of, time};
+use crate::{IffKey, Stamp, der};
+
+/// One capture.
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) digest: DigestAlgorithm,
+    pub(super) datagrams: Vec<Datagram>,
+    pub(super) hosts: BTreeMap<IpAddr, Files>,
+    /// Bare packets that it holds at least.
+    pub(super) bare: usize,
+    /// Links of key lists that it holds at least.
+    pub(super) links: usize,
+    /// Signed values that it holds at least.
+    pub(super) signatures: usize,
+    /// What becomes of each client: address, name, flags.
+    pub(super) outcomes: &'static [(&'static str, &'static str, u32)],
+}
+
+/// One UDP datagram.
+pub(super) struct Datagram {
+    pub(super) time: Timestamp,
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) payload: Vec<u8>,
+}
+
+/// What is needed of the files of one host.
+pub(super) struct Files {
+    pub(super) certificate: Certificate,
+    pub(super) parameters: Option<IffKey>,
+}
+
+/// The capture of a folder, and the files of its hosts.
+macro_rules! case {
+    ($name:literal, $($folder:literal = $address:literal),+;
+     bare $bare:literal links $links:literal signatures $signatures:literal;
+     $outcomes:expr) => {
+        Case {
+            name: $name,
+            digest: digest_of($name),
+            datagrams: datagrams(include_bytes!(concat!("../../tests/vectors/", $name, "/cap.pcap"))),
+            hosts: BTreeMap::from([$((
+                $address.parse().unwrap(),
+                Files::open(
+                    include_str!(concat!("../../tests/vectors/", $name, "/", $folder, "/cert")),
+                ),
+            )),+]),
+            bare: $bare,
+            links: $links,
+            signatures: $signatures,
+            outcomes: $outcomes,
+        }
+    };
+}
+
+/// Gives the client of a case its half of the group.
+macro_rules! with_group {
+    ($case:expr, $name:literal) => {{
+        let mut case = $case;
+        let parameters = include_str!(concat!("../../tests/vectors/", $name, "/b/iffpar"));
+        if let Some(client) = case.hosts.values_mut().nth(1) {
+            client.parameters = Some(open_group(parameters));
+        }
+        case
+    }};
+}
+
+impl Case {
+    pub(super) fn all() -> Vec<Self> {
+        vec![
+            with_group!(
+                case!("iff-tradpar", "a" = "10.99.0.1", "b" = "10.99.0.2";
+                    bare 16 links 8 signatures 6;
+                    &[("10.99.0.2", "client", 0x87f23)]),
+                "iff-tradpar"
+            ),
+            with_group!(
+                case!("ipv6-iff", "a" = "fd00:99::1", "b" = "fd00:99::2";
+                    bare 10 links 6 signatures 6;
+                    &[("fd00:99::2", "client", 0x87f23)]),
+                "ipv6-iff"
+            ),
+            case!("rsa2048-sha256", "a" = "10.99.0.1", "b" = "10.99.0.2";
+                bare 0 links 1 signatures 5;
+                &[("10.99.0.2", "client", 0x29c7f03)]),
+            case!("digest-sha1", "a" = "10.99.0.1", "b" = "10.99.0.2";
+                bare 4 links 3 signatures 5;
+                &[("10.99.0.2", "client", 0x87f03)]),
+            case!("digest-sha256", "a" = "10.99.0.1", "b" = "10.99.0.2";
+                bare 4 links 3 signatures 5;
+                &[("10.99.0.2", "client", 0x87f03)]),
+            case!("trail-tc", "a" = "10.99.0.1", "b" = "10.99.0.2",
+                "c" = "10.99.0.3";
+            bare 4 links 3 signatures 10;
+            &[("10.99.0.2", "bravo", 0x87f03), ("10.99.0.3", "charlie", 0x87f01)]),
+        ]
+    }
+}
+
+/// The UDP datagrams of a capture in Ethernet frames, those of modes 3 and 4.
+fn datagrams(capture: &[u8]) -> Vec<Datagram> {
+    let little = |at: usize| u32::from_le_bytes(capture[at..at + 4].try_into().unwrap());
+    let mut datagrams = Vec::new();
+    let mut at = 24;
+    while at < capture.len() {
+        let length = little(at + 8) as usize;
+        let frame = &capture[at + 16..at + 16 + length];
+        let time = time(little(at), little(at + 4));
+        at += 16 + length;
+        let ip = &frame[14..];
+        let address = |from: usize, octets: usize| match octets {
+            4 => IpAddr::from(<[u8; 4]>::try_from(&ip[from..from + 4]).unwrap()),
+            _ => IpAddr::from(<[u8; 16]>::try_from(&ip[from..from + 16]).unwrap()),
+        };
+        let (source, destination, udp) = match (ip[0] >> 4, ip[6], ip[9]) {
+            (4, _, 17) => (
+                address(12, 4),
+                address(16, 4),
+                &ip[usize::from(ip[0] & 15) * 4..],
+            ),
+            (6, 17, _) => (address(8, 16), address(24, 16), &ip[40..]),
+            _ => continue,
+        };
+        let length = usize::from(u16::from_be_bytes([udp[4], udp[5]]));
+        let payload = udp[8..length].to_vec();
+        if matches!(payload[0] & 7, 3 | 4) {
+            datagrams.push(Datagram {
+                time,
+                source,
+                destination,
+                payload,
+            });
+        }
+    }
+    datagrams
+}
+
+impl Files {
+    fn open(certificate: &str) -> Self {
+        Self {
+            certificate: Certificate::parse(&decode(certificate)).unwrap(),
+            parameters: None,
+        }
+    }
+}
+
+/// The clients' half of a group, from a traditional DSA private key.
+fn open_group(text: &str) -> IffKey {
+    let der = decode(text);
+    let numbers: [&[u8]; 6] = der::read_integers(&der).unwrap();
+    let [_, p, q, g, v, _] = numbers.map(BigUint::from_bytes_be);
+    // The digits at the end of the first line.
+    let line = text.lines().next().unwrap();
+    let filestamp = line.rsplit('.').next().unwrap().parse().unwrap();
+    IffKey::new(IffGroup::client(p, q, g, v).unwrap(), Stamp::new(filestamp))
+}
+
+/// The octets of the first PEM block.
+fn decode(text: &str) -> Vec<u8> {
+    let lines = text
+        .lines()
+        .skip_while(|line| !line.starts_with("-----BEGIN"));
+    let lines = lines
+        .skip(1)
+        .take_while(|line| !line.starts_with("-----END"));
+    Base64::decode_vec(&lines.collect::<String>()).unwrap()
+}
