@@ -336,7 +336,7 @@ mod tests {
             let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}x={value}")).collect();
             let text = cooked(pairs.join(",").as_bytes(), &VIEW);
             for line in text.lines() {
-                prop_assert!(line.len() <= 72 || !line.contains(", "), "{line}");
+                prop_assert!(line.trim_end_matches(',').len() <= 72 || !line.contains(", "), "{line}");
             }
             prop_assert_eq!(text.replace(",\n", ", "), pairs.join(", ") + "\n");
         }
