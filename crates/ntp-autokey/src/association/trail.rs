@@ -155,7 +155,11 @@ fn check_times(
     if not_before < value.filestamp.near(not_before) {
         return Err(ReceiveError::CertificateOlderThanItsFile { subject: subject() });
     }
-    if not_after < not_before || not_before > signed + TOLERANCE {
+    let too_early = |now| not_before > now + TOLERANCE;
+    if not_after < not_before
+        || too_early(signed)
+        || exchange.synchronised && too_early(exchange.now)
+    {
         return Err(ReceiveError::Validity { subject: subject() });
     }
     if signed > not_after || exchange.synchronised && exchange.now > not_after {

@@ -460,3 +460,30 @@ fn the_cookie_is_for_the_key_that_was_sent() {
     );
     assert!(Strength::Of2008.key(2).decrypt_oaep(value.octets).is_err());
 }
+
+#[test]
+fn cookies_are_not_encrypted_for_keys_that_are_none() {
+    let mut host = iff_host();
+    let modulus = |last: u8, octets: usize| {
+        let mut modulus = vec![0xc5; octets];
+        modulus[octets - 1] = last;
+        modulus
+    };
+    let three = &[1, 0, 1][..];
+    let cases: [(&str, Vec<u8>, &[u8]); 9] = [
+        ("even", modulus(0x10, 64), three),
+        ("zero", vec![0], three),
+        ("one", vec![1], three),
+        ("of 16384 bits", modulus(1, 2000), three),
+        ("of 8 bits", vec![0xc5], three),
+        ("exponent 0", modulus(1, 64), &[0]),
+        ("exponent 1", modulus(1, 64), &[1]),
+        ("even exponent", modulus(1, 64), &[2]),
+        ("endless exponent", modulus(1, 64), &[0xff; 64]),
+    ];
+    for (what, modulus, exponent) in cases {
+        let der = crate::der::write_integers(&[&modulus, exponent]);
+        let refusal = ask(&mut host, &request(Opcode::Cookie, &der));
+        assert_eq!(refusal, Err(Refusal::Malformed(Opcode::Cookie)), "{what}");
+    }
+}

@@ -376,6 +376,39 @@ fn trails_that_do_not_hold_are_refused() {
 }
 
 #[test]
+fn a_certificate_of_another_age_is_refused_once_we_know_better() {
+    // 2^32 seconds later the stamps of 32 bits look the same.
+    let half = Duration::from_seconds(i32::MAX);
+    let later = start() + half + half + Duration::from_seconds(2);
+    assert_eq!(Stamp::of(later), Stamp::of(start()));
+    let strength = Strength::Of2008;
+    let from = later - Duration::from_seconds(86_400);
+    let certificate = Certificate::issue(
+        &CertificateRequest {
+            subject: "server",
+            issuer: "server",
+            serial: 1,
+            not_before: from,
+            not_after: from + Duration::from_seconds(864_000),
+            trust: CertificateTrust::Trusted,
+            public_key: strength.key(0).public(),
+            group_key: None,
+        },
+        &strength.key(0),
+        strength.scheme(),
+    )
+    .unwrap();
+    let mut world = World::new(&Recipe::server(), &Recipe::client(), None);
+    world.client_synchronised = true;
+    world.poll().unwrap();
+    world.request();
+    let packet = signed(&world, Opcode::Certificate, &certificate);
+    let packet = seal(&world, packet);
+    let error = world.receive(&packet).unwrap_err();
+    assert!(matches!(error, ReceiveError::Validity { .. }), "{error}");
+}
+
+#[test]
 fn an_endless_trail_is_cut() {
     let long = (-86_400, 864_000);
     let mut hosts: Vec<String> = (0..40).map(|n| format!("host{n}")).collect();
