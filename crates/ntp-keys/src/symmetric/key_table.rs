@@ -167,7 +167,7 @@ impl AddressBlock {
             Some((address, length)) => (address.parse().ok()?, Some(length.parse().ok()?)),
             None => (text.parse().ok()?, None),
         };
-        Self::new(address, length.unwrap_or(Self::width(address)))
+        Self::new(address, length.unwrap_or_else(|| Self::width(address)))
     }
 }
 
