@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use ::digest::Digest as _;
 use aes::Aes128;
 use cmac::{Cmac, KeyInit as _, Mac as _};
 use zeroize::Zeroize;
