@@ -170,7 +170,6 @@ impl System {
         }
         let response = self.discipline.update(&Update {
             at: now.monotonic,
-            sampled: followed.sampled.unwrap_or(now.monotonic),
             offset: combined.offset,
             jitter: combined.jitter,
             minimum_poll: followed.minimum_poll,

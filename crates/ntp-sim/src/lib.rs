@@ -26,6 +26,8 @@
 //! - a one-way path is a [`Link`]: give it the time when a datagram was sent, and it tells when it
 //!   arrives, if it does; its [`Delay`] and its [`Loss`] are independent of each other
 //! - two ways are two links, which may differ; give them different seeds
+//! - a [`World`] is [`Host`]s that run the very engine of ntpd, and a link that carries their
+//!   [`Datagram`]s; its time jumps, so that a day takes a moment
 //!
 //! # What it refuses
 //!
@@ -33,5 +35,7 @@
 //! clock, and draws nothing from the system's randomness.
 
 mod link;
+mod world;
 
 pub use link::{Delay, Link, Loss};
+pub use world::{Datagram, Host, PORT, World};

@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(minute_of(0), "197001010000");
         assert_eq!(minute_of(951_782_399), "200002282359");
         assert_eq!(minute_of(951_782_400), "200002290000");
-        assert_eq!(minute_of(1_795_393_189), "202611230119");
+        assert_eq!(minute_of(1_795_393_189), "202611230019");
         assert_eq!(minute_of(-1), "196912312359");
     }
 

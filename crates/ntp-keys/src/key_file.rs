@@ -1,0 +1,178 @@
+//! The files that ntp-keygen writes: `ntpkey_*`.
+
+mod legacy;
+mod private;
+mod write;
+
+use der::Decode;
+use thiserror::Error;
+
+use self::private::Numbers;
+pub use self::write::{
+    Cipher, Protection, WriteError, write_certificate, write_iff_group, write_private_key,
+};
+use crate::{
+    Certificate, CertificateError, GroupError, IffGroup, PrivateKey, PrivateKeyError,
+    pem::{PemBlock, PemError},
+};
+
+/// A key file taken apart: the name and the filestamp of its first line, and what it holds.
+///
+/// ```
+/// let text = "# ntpkey_cert_server.4004389195\n# Mon Nov 23 02:19:55 2026\n\n\
+///     -----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n";
+/// let file = ntp_keys::KeyFile::parse(text)?;
+/// assert_eq!(file.name(), "ntpkey_cert_server.4004389195");
+/// assert_eq!(file.filestamp(), 4_004_389_195);
+/// assert!(file.certificate().is_err()); // three octets are no certificate
+/// # Ok::<(), ntp_keys::KeyFileError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct KeyFile {
+    name: String,
+    filestamp: u32,
+    blocks: Vec<PemBlock>,
+}
+
+impl KeyFile {
+    /// Takes the text of a file apart.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] if its first line has no filestamp or it holds no PEM.
+    pub fn parse(text: &str) -> Result<Self, KeyFileError> {
+        let first = text.lines().next().unwrap_or_default();
+        let name = first.trim_start_matches('#').trim();
+        let filestamp = name
+            .rsplit_once('.')
+            .and_then(|(_, digits)| digits.parse().ok())
+            .ok_or(KeyFileError::NoFilestamp)?;
+        let blocks = PemBlock::parse_all(text)?;
+        if blocks.is_empty() {
+            return Err(KeyFileError::Empty);
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            filestamp,
+            blocks,
+        })
+    }
+
+    /// The name in the first line. The file itself may have been renamed since.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When it was made, in NTP seconds.
+    pub fn filestamp(&self) -> u32 {
+        self.filestamp
+    }
+
+    /// Whether a password is needed to read its first block.
+    pub fn is_encrypted(&self) -> bool {
+        self.blocks.first().is_some_and(private::is_encrypted)
+    }
+
+    /// The RSA private key in it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] if there is none, or the password is not its.
+    pub fn private_key(&self, password: &str) -> Result<PrivateKey, KeyFileError> {
+        match private::open(self.first()?, password)? {
+            Numbers::Rsa(key) => Ok(PrivateKey::from_rsa(*key)?),
+            Numbers::Dsa(_) => Err(KeyFileError::WrongKind {
+                wanted: "RSA private key",
+                found: "DSA private key".into(),
+            }),
+        }
+    }
+
+    /// The certificate in it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] if there is none.
+    pub fn certificate(&self) -> Result<Certificate, KeyFileError> {
+        let block = self.first()?;
+        if block.label != "CERTIFICATE" {
+            return Err(KeyFileError::WrongKind {
+                wanted: "certificate",
+                found: block.label.clone(),
+            });
+        }
+        Ok(Certificate::parse(&block.body)?)
+    }
+
+    /// The IFF group in it: the server's half with its secret, or the parameters that clients have.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] if there is none, the password is not its, or its public value was lost.
+    pub fn iff_group(&self, password: &str) -> Result<IffGroup, KeyFileError> {
+        match private::open(self.first()?, password)? {
+            Numbers::Dsa(numbers) => Ok(numbers.into_iff_group()?),
+            Numbers::Rsa(_) => Err(KeyFileError::WrongKind {
+                wanted: "IFF group (DSA private key)",
+                found: "RSA private key".into(),
+            }),
+        }
+    }
+
+    fn first(&self) -> Result<&PemBlock, KeyFileError> {
+        self.blocks.first().ok_or(KeyFileError::Empty)
+    }
+}
+
+/// Why a key file is of no use.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// The first line does not end with a filestamp.
+    #[error(
+        "its first line is not `# NAME.FILESTAMP` as ntp-keygen writes it: \
+         restore that line, or make the file anew"
+    )]
+    NoFilestamp,
+    /// There is no PEM block.
+    #[error("it holds no key and no certificate: make it anew with ntp-keygen")]
+    Empty,
+    /// A PEM block is damaged.
+    #[error("{0}")]
+    Pem(#[from] PemError),
+    /// The password does not open it.
+    #[error("the password does not open it: compare `crypto pw` with what ntp-keygen was given")]
+    WrongPassword,
+    /// It is encrypted in a way that is not known.
+    #[error("it is encrypted by {0}, which is not supported: write it anew with ntp-keygen")]
+    UnknownCipher(String),
+    /// It holds something else.
+    #[error("it should hold a {wanted}, but holds a {found}")]
+    WrongKind {
+        /// What was looked for.
+        wanted: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// The ASN.1 in it is damaged.
+    #[error("its ASN.1 is damaged: {0}")]
+    Encoding(#[from] der::Error),
+    /// The numbers are no RSA key.
+    #[error("{0}")]
+    PrivateKey(#[from] PrivateKeyError),
+    /// It is no certificate.
+    #[error("{0}")]
+    Certificate(#[from] CertificateError),
+    /// The numbers are no identity group.
+    #[error("{0}")]
+    Group(#[from] GroupError),
+}
+
+/// Whether `octets` look like ASN.1, which is how a wrong password shows.
+fn is_sequence(octets: &[u8]) -> bool {
+    der::asn1::AnyRef::from_der(octets)
+        .is_ok_and(|any| der::Tagged::tag(&any) == der::Tag::Sequence)
+}
+
+#[cfg(test)]
+mod tests;

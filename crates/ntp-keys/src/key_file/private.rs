@@ -1,0 +1,165 @@
+//! Private keys in all the forms that key files have.
+
+use der::{
+    Decode, Sequence,
+    asn1::{ObjectIdentifier, UintRef},
+};
+use num_bigint::BigUint;
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
+use rsa::{RsaPrivateKey, pkcs1::DecodeRsaPrivateKey};
+use zeroize::Zeroizing;
+
+use super::{KeyFileError, is_sequence, legacy};
+use crate::{GroupError, IffGroup, PrivateKeyError, Secret, pem::PemBlock};
+
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
+
+/// What a private key block holds.
+pub(super) enum Numbers {
+    Rsa(Box<RsaPrivateKey>),
+    Dsa(DsaNumbers),
+}
+
+/// The numbers of a DSA private key, which is the form of identity groups.
+pub(super) struct DsaNumbers {
+    p: BigUint,
+    q: BigUint,
+    g: BigUint,
+    /// The public value; PKCS#8 has no room for it.
+    y: Option<BigUint>,
+    x: Secret,
+}
+
+/// `DSA PRIVATE KEY`.
+#[derive(Sequence)]
+struct Traditional<'a> {
+    version: u8,
+    p: UintRef<'a>,
+    q: UintRef<'a>,
+    g: UintRef<'a>,
+    y: UintRef<'a>,
+    x: UintRef<'a>,
+}
+
+/// The parameters of a DSA key in PKCS#8.
+#[derive(Sequence)]
+struct Parameters<'a> {
+    p: UintRef<'a>,
+    q: UintRef<'a>,
+    g: UintRef<'a>,
+}
+
+impl DsaNumbers {
+    /// As an IFF group: the secret 1 stands where there is none.
+    pub(super) fn into_iff_group(self) -> Result<IffGroup, GroupError> {
+        let Self { p, q, g, y, x } = self;
+        if !x.is_one() {
+            // The server's half: v follows from the secret, whatever the file says.
+            return IffGroup::server(p, q, g, x);
+        }
+        match y {
+            Some(v) => IffGroup::client(p, q, g, v),
+            None => Err(GroupError::PublicValueLost),
+        }
+    }
+}
+
+/// Whether a password is needed.
+pub(super) fn is_encrypted(block: &PemBlock) -> bool {
+    block.encryption.is_some() || block.label == "ENCRYPTED PRIVATE KEY"
+}
+
+/// Opens a block and reads the numbers in it.
+pub(super) fn open(block: &PemBlock, password: &str) -> Result<Numbers, KeyFileError> {
+    match block.label.as_str() {
+        "ENCRYPTED PRIVATE KEY" => {
+            let encrypted = EncryptedPrivateKeyInfoRef::from_der(&block.body)
+                .map_err(|_| unknown_encryption(&block.body))?;
+            let plain = encrypted
+                .decrypt(password)
+                .map_err(|_| KeyFileError::WrongPassword)?;
+            pkcs8(plain.as_bytes())
+        }
+        "PRIVATE KEY" => pkcs8(&block.body),
+        "RSA PRIVATE KEY" => {
+            let plain = decrypt(block, password)?;
+            Ok(Numbers::Rsa(rsa(&plain)?))
+        }
+        "DSA PRIVATE KEY" => {
+            let plain = decrypt(block, password)?;
+            let numbers = Traditional::from_der(&plain)?;
+            let big = |number: UintRef<'_>| BigUint::from_bytes_be(number.as_bytes());
+            Ok(Numbers::Dsa(DsaNumbers {
+                p: big(numbers.p),
+                q: big(numbers.q),
+                g: big(numbers.g),
+                y: Some(big(numbers.y)),
+                x: Secret::from_be_bytes(numbers.x.as_bytes()),
+            }))
+        }
+        other => Err(KeyFileError::WrongKind {
+            wanted: "private key",
+            found: other.to_owned(),
+        }),
+    }
+}
+
+/// The octets of a traditional block, decrypted if need be.
+fn decrypt(block: &PemBlock, password: &str) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    let Some((cipher, vector)) = &block.encryption else {
+        return Ok(block.body.clone());
+    };
+    let plain = legacy::decrypt(cipher, vector, password, &block.body)?;
+    // Bad padding shows most wrong passwords, nonsense in place of ASN.1 the others.
+    if is_sequence(&plain) {
+        Ok(plain)
+    } else {
+        Err(KeyFileError::WrongPassword)
+    }
+}
+
+fn pkcs8(octets: &[u8]) -> Result<Numbers, KeyFileError> {
+    let info = PrivateKeyInfoRef::from_der(octets)?;
+    match info.algorithm.oid {
+        RSA => Ok(Numbers::Rsa(rsa(info.private_key.as_bytes())?)),
+        DSA => {
+            let parameters = info
+                .algorithm
+                .parameters
+                .ok_or_else(|| KeyFileError::WrongKind {
+                    wanted: "DSA private key",
+                    found: "DSA private key without parameters".into(),
+                })?;
+            let parameters: Parameters<'_> = parameters.decode_as()?;
+            let x = UintRef::from_der(info.private_key.as_bytes())?;
+            let big = |number: UintRef<'_>| BigUint::from_bytes_be(number.as_bytes());
+            Ok(Numbers::Dsa(DsaNumbers {
+                p: big(parameters.p),
+                q: big(parameters.q),
+                g: big(parameters.g),
+                y: None,
+                x: Secret::from_be_bytes(x.as_bytes()),
+            }))
+        }
+        other => Err(KeyFileError::WrongKind {
+            wanted: "RSA or DSA private key",
+            found: format!("private key of the algorithm {other}"),
+        }),
+    }
+}
+
+fn rsa(octets: &[u8]) -> Result<Box<RsaPrivateKey>, KeyFileError> {
+    RsaPrivateKey::from_pkcs1_der(octets)
+        .map(Box::new)
+        .map_err(|error| PrivateKeyError::Numbers(error.to_string()).into())
+}
+
+/// What to say of an encryption that the library does not know.
+fn unknown_encryption(octets: &[u8]) -> KeyFileError {
+    if is_sequence(octets) {
+        KeyFileError::UnknownCipher("an older scheme than PBES2".into())
+    } else {
+        KeyFileError::Encoding(der::ErrorKind::Failed.into())
+    }
+}

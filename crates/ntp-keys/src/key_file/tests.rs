@@ -1,0 +1,182 @@
+use rand::{SeedableRng, rngs::ChaCha12Rng};
+
+use super::*;
+
+const HOST: &str = include_str!("../../tests/vectors/reference-host");
+const CERTIFICATE: &str = include_str!("../../tests/vectors/reference-cert");
+const IFF_KEY: &str = include_str!("../../tests/vectors/reference-iffkey");
+const IFF_PARAMETERS: &str = include_str!("../../tests/vectors/reference-iffpar-traditional");
+const EXPORT: &str = include_str!("../../tests/vectors/reference-export");
+
+fn random() -> ChaCha12Rng {
+    ChaCha12Rng::from_seed([5; 32])
+}
+
+#[test]
+fn the_references_files_are_read() {
+    let host = KeyFile::parse(HOST).unwrap();
+    assert_eq!(host.name(), "ntpkey_RSAhost_server.4004389195");
+    assert_eq!(host.filestamp(), 4_004_389_195);
+    assert!(host.is_encrypted());
+    let key = host.private_key("redhat").unwrap();
+    assert_eq!(key.bits(), 512);
+    let certificate = KeyFile::parse(CERTIFICATE).unwrap().certificate().unwrap();
+    assert_eq!(certificate.subject(), "server");
+    assert!(certificate.is_trusted());
+    assert_eq!(certificate.public_key(), key.public());
+    certificate.verify(key.public()).unwrap();
+}
+
+#[test]
+fn every_cipher_of_the_reference_is_read() {
+    for text in [
+        include_str!("../../tests/vectors/reference-host-aes-128-cbc"),
+        include_str!("../../tests/vectors/reference-host-aes-256-cbc"),
+        include_str!("../../tests/vectors/reference-host-des-ede3-cbc"),
+    ] {
+        assert_eq!(
+            KeyFile::parse(text)
+                .unwrap()
+                .private_key("pw")
+                .unwrap()
+                .bits(),
+            512
+        );
+    }
+}
+
+#[test]
+fn the_servers_half_gives_the_clients_half_that_was_lost() {
+    // The reference's key is PKCS#8, where v is lost; it follows from the secret.
+    let server = KeyFile::parse(IFF_KEY)
+        .unwrap()
+        .iff_group("redhat")
+        .unwrap();
+    let client = KeyFile::parse(IFF_PARAMETERS)
+        .unwrap()
+        .iff_group("")
+        .unwrap();
+    assert!(client.secret().is_none());
+    assert_eq!(server.without_secret(), client);
+}
+
+#[test]
+fn the_references_export_is_refused_with_its_remedy() {
+    let error = KeyFile::parse(EXPORT).unwrap().iff_group("").unwrap_err();
+    assert_eq!(error, KeyFileError::Group(GroupError::PublicValueLost));
+    assert!(
+        error.to_string().contains("export the parameters again"),
+        "{error}"
+    );
+}
+
+#[test]
+fn wrong_passwords_are_told() {
+    let host = KeyFile::parse(HOST).unwrap();
+    assert_eq!(
+        host.private_key("linux").unwrap_err(),
+        KeyFileError::WrongPassword
+    );
+    assert_eq!(
+        host.private_key("").unwrap_err(),
+        KeyFileError::WrongPassword
+    );
+    let group = KeyFile::parse(IFF_KEY)
+        .unwrap()
+        .iff_group("redhat")
+        .unwrap();
+    for cipher in [Cipher::Aes128, Cipher::Aes256, Cipher::TripleDes] {
+        let protection = Protection {
+            password: "linux",
+            cipher,
+        };
+        let text = write_iff_group(
+            "ntpkey_x.1",
+            "now",
+            &group,
+            Some(&protection),
+            &mut random(),
+        )
+        .unwrap();
+        let file = KeyFile::parse(&text).unwrap();
+        assert!(file.is_encrypted());
+        for password in ["", "redhat", "linux ", "LINUX"] {
+            assert_eq!(
+                file.iff_group(password).unwrap_err(),
+                KeyFileError::WrongPassword
+            );
+        }
+        assert_eq!(file.iff_group("linux").unwrap(), group);
+    }
+}
+
+#[test]
+fn private_keys_survive_the_way_there_and_back() {
+    let key = PrivateKey::generate(512, &mut random()).unwrap();
+    for cipher in [
+        None,
+        Some(Cipher::Aes128),
+        Some(Cipher::Aes256),
+        Some(Cipher::TripleDes),
+    ] {
+        let protection = cipher.map(|cipher| Protection {
+            password: "geheim",
+            cipher,
+        });
+        let name = "ntpkey_RSAhost_x.4004389195";
+        let text =
+            write_private_key(name, "now", &key, protection.as_ref(), &mut random()).unwrap();
+        assert!(text.starts_with("# ntpkey_RSAhost_x.4004389195\n# now\n\n-----BEGIN "));
+        let file = KeyFile::parse(&text).unwrap();
+        assert_eq!(file.is_encrypted(), cipher.is_some());
+        assert_eq!(file.private_key("geheim").unwrap(), key);
+    }
+}
+
+#[test]
+fn exported_parameters_hold_no_secret() {
+    let group = KeyFile::parse(IFF_KEY)
+        .unwrap()
+        .iff_group("redhat")
+        .unwrap();
+    let text = write_iff_group(
+        "ntpkey_x.1",
+        "now",
+        &group.without_secret(),
+        None,
+        &mut random(),
+    )
+    .unwrap();
+    let read = KeyFile::parse(&text).unwrap().iff_group("").unwrap();
+    assert_eq!(read.secret(), None);
+    // Octet for octet what was proven to verify at the reference.
+    let proven = KeyFile::parse(IFF_PARAMETERS).unwrap();
+    assert_eq!(KeyFile::parse(&text).unwrap().blocks, proven.blocks);
+}
+
+#[test]
+fn other_files_are_refused() {
+    assert_eq!(KeyFile::parse("").unwrap_err(), KeyFileError::NoFilestamp);
+    assert_eq!(
+        KeyFile::parse("# ntpkey_host\n").unwrap_err(),
+        KeyFileError::NoFilestamp
+    );
+    assert_eq!(
+        KeyFile::parse("# ntpkey_host.12\n").unwrap_err(),
+        KeyFileError::Empty
+    );
+    let certificate = KeyFile::parse(CERTIFICATE).unwrap();
+    assert!(matches!(
+        certificate.private_key("x"),
+        Err(KeyFileError::WrongKind { .. })
+    ));
+    let host = KeyFile::parse(HOST).unwrap();
+    assert!(matches!(
+        host.certificate(),
+        Err(KeyFileError::WrongKind { .. })
+    ));
+    assert!(matches!(
+        host.iff_group("redhat"),
+        Err(KeyFileError::WrongKind { .. })
+    ));
+}
