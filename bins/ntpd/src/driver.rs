@@ -97,6 +97,12 @@ impl Driver {
         loop {
             self.drain();
             if let Some(exit) = self.exit {
+                if let Exit::Slewed(offset) = exit
+                    && let Err(error) = self.clock.slew(offset)
+                {
+                    self.log
+                        .error(&format!("the clock can't be slewed: {error}"));
+                }
                 self.finish();
                 return Ok((Ended::Exit(exit), self.log));
             }

@@ -1,15 +1,212 @@
-//! stub
-use crate::log::Log;
-use ntp_autokey::{Credentials, IffGroups};
+//! The Autokey files in `keysdir`: who we are, and which groups we know.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use ntp_autokey::{Credentials, IffGroups, IffKey, Stamp};
 use ntp_conf::Crypto;
-use std::path::Path;
+use ntp_keys::{KeyFile, KeyFileError};
+use ntp_os::{FileContents, host_name, read_file};
+
+use crate::log::Log;
+
+/// No key file is longer.
+const LONGEST: u64 = 1 << 20;
+
+/// What was found.
 pub(crate) struct Identity {
+    /// Who we are; `None` if something is missing, which was then logged.
     pub(crate) credentials: Option<Credentials>,
+    /// The groups whose parameters are at hand.
     pub(crate) groups: IffGroups,
 }
-pub(crate) fn load(_d: &Path, _c: &Crypto, _l: &mut Log) -> Identity {
+
+/// Why a file is not used.
+#[derive(Debug, thiserror::Error)]
+enum FileError {
+    #[error("{}: there is no such file: run ntp-keygen in that directory, or name the right one by keysdir", .0.display())]
+    Missing(PathBuf),
+    #[error("{0}")]
+    Unreadable(#[from] ntp_os::ReadFileError),
+    #[error("{}: everybody can read this private key, so it is not used: chmod 600 it, and make a new one if others may have seen it", .0.display())]
+    WorldReadable(PathBuf),
+    #[error("{}: {problem}", path.display())]
+    Unusable {
+        path: PathBuf,
+        #[source]
+        problem: KeyFileError,
+    },
+}
+
+/// Reads the files in `directory`, and logs what is wrong with each.
+pub(crate) fn load(directory: &Path, crypto: &Crypto, log: &mut Log) -> Identity {
+    let host = crypto
+        .host
+        .clone()
+        .or_else(|| host_name().ok())
+        .unwrap_or_default();
+    let password = crypto.password.as_deref().unwrap_or(&host);
+    let directory = Directory {
+        path: directory,
+        password,
+    };
+    let groups = directory.groups(log);
+    let credentials = match directory.credentials(&host, crypto.ident.as_deref(), log) {
+        Ok(credentials) => Some(credentials),
+        Err(error) => {
+            log.error(&format!("crypto: {error}"));
+            None
+        }
+    };
     Identity {
-        credentials: None,
-        groups: IffGroups::new(),
+        credentials,
+        groups,
+    }
+}
+
+struct Directory<'a> {
+    path: &'a Path,
+    password: &'a str,
+}
+
+impl Directory<'_> {
+    fn credentials(
+        &self,
+        host: &str,
+        ident: Option<&str>,
+        log: &mut Log,
+    ) -> Result<Credentials, FileError> {
+        let (host_file, path) = self.private(&format!("ntpkey_host_{host}"))?;
+        let host_key = host_file
+            .private_key(self.password)
+            .map_err(|problem| FileError::Unusable { path, problem })?;
+        let sign_key = match self.private(&format!("ntpkey_sign_{host}")) {
+            Ok((file, path)) => Some(
+                file.private_key(self.password)
+                    .map_err(|problem| FileError::Unusable { path, problem })?,
+            ),
+            Err(FileError::Missing(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let (certificate_file, path, _) = self.open(&format!("ntpkey_cert_{host}"))?;
+        let certificate = certificate_file
+            .certificate()
+            .map_err(|problem| FileError::Unusable { path, problem })?;
+        let weak = certificate.scheme().is_weak() || host_key.is_weak();
+        if weak {
+            log.warning(&format!(
+                "crypto: RSA of {} bits with {} can be forged: make new keys with ntp-keygen \
+                 unless an old peer needs these",
+                host_key.bits(),
+                certificate.scheme().name(),
+            ));
+        }
+        Ok(Credentials {
+            host_key,
+            host_key_filestamp: Stamp::new(host_file.filestamp()),
+            sign_key,
+            certificate,
+            certificate_filestamp: Stamp::new(certificate_file.filestamp()),
+            iff: self.server_group(host, ident, log),
+        })
+    }
+
+    /// The server's half of an IFF group: under the group's name or ours, as of today or of 2008.
+    fn server_group(&self, host: &str, ident: Option<&str>, log: &mut Log) -> Option<IffKey> {
+        let group = ident.map(|group| format!("ntpkey_iffkey_{group}"));
+        let names = [
+            Some(format!("ntpkey_iffkey_{host}")),
+            group,
+            Some(format!("ntpkey_iff_{host}")),
+        ];
+        for name in names.into_iter().flatten() {
+            match self.group(&name, log) {
+                Ok((group, filestamp)) if group.secret().is_some() => {
+                    return Some(IffKey::new(group, filestamp));
+                }
+                // Parameters, as a client has them: no server's half.
+                Ok(_) | Err(FileError::Missing(_)) => {}
+                Err(error) => log.error(&format!("crypto: {error}")),
+            }
+        }
+        None
+    }
+
+    /// Every file of parameters, by the name that follows `ntpkey_iffpar_` or `ntpkey_iff_`.
+    fn groups(&self, log: &mut Log) -> IffGroups {
+        let mut groups = IffGroups::new();
+        let mut names: Vec<String> = match std::fs::read_dir(self.path) {
+            Ok(entries) => entries
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .collect(),
+            Err(error) => {
+                log.error(&format!("crypto: keysdir {}: {error}", self.path.display()));
+                Vec::new()
+            }
+        };
+        // Today's names last, so that they win over those of 2008.
+        names.sort_unstable_by_key(|name| (name.starts_with("ntpkey_iffpar_"), name.clone()));
+        for name in names {
+            let group = name
+                .strip_prefix("ntpkey_iffpar_")
+                .or_else(|| name.strip_prefix("ntpkey_iff_"));
+            let Some(group) = group else { continue };
+            match self.group(&name, log) {
+                Ok((parameters, filestamp)) => {
+                    groups.insert(group, IffKey::new(parameters.without_secret(), filestamp));
+                }
+                Err(error) => log.error(&format!("crypto: {error}")),
+            }
+        }
+        groups
+    }
+
+    fn group(&self, name: &str, log: &mut Log) -> Result<(ntp_keys::IffGroup, Stamp), FileError> {
+        let (file, path, contents) = self.open(name)?;
+        let group = file
+            .iff_group(self.password)
+            .map_err(|problem| FileError::Unusable {
+                path: path.clone(),
+                problem,
+            })?;
+        if contents.is_world_readable() {
+            if group.secret().is_some() {
+                return Err(FileError::WorldReadable(path));
+            }
+            if !file.is_encrypted() {
+                log.warning(&format!(
+                    "crypto: {}: everybody can read these parameters, and who has them can pass \
+                     for a server of the group: chmod 640 it",
+                    path.display()
+                ));
+            }
+        }
+        Ok((group, Stamp::new(file.filestamp())))
+    }
+
+    /// A file that nobody else may read.
+    fn private(&self, name: &str) -> Result<(KeyFile, PathBuf), FileError> {
+        let (file, path, contents) = self.open(name)?;
+        if contents.is_world_readable() || contents.is_world_writable() {
+            return Err(FileError::WorldReadable(path));
+        }
+        Ok((file, path))
+    }
+
+    fn open(&self, name: &str) -> Result<(KeyFile, PathBuf, FileContents), FileError> {
+        let path = self.path.join(name);
+        let contents = match read_file(&path, LONGEST) {
+            Ok(contents) => contents,
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                return Err(FileError::Missing(path));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match KeyFile::parse(&String::from_utf8_lossy(&contents.bytes)) {
+            Ok(file) => Ok((file, path, contents)),
+            Err(problem) => Err(FileError::Unusable { path, problem }),
+        }
     }
 }

@@ -69,6 +69,7 @@ pub struct Engine {
     next_restart: Monotonic,
     /// The rate that was last asked for.
     rate: Option<Ppm>,
+    rate_refused: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -120,6 +121,7 @@ impl Engine {
             next_drift: now.monotonic + DRIFT_INTERVAL,
             next_restart: now.monotonic,
             rate: None,
+            rate_refused: false,
             outputs: VecDeque::new(),
         };
         engine.system_event(SystemEvent::Restart, "");

@@ -4,14 +4,14 @@ use std::time::Duration as Elapsed;
 
 use ntp_discipline::{
     Classic, Combined, Discipline, LoopOptions, LoopStatus, Now, Outcome, Selection,
-    SelectionConditions, Selector, SystemEvent, Update,
+    SelectionConditions, Selector, SystemEvent, Unfitness, Update,
 };
 use ntp_wire::{
     AssociationId, Duration, Leap, Monotonic, PollExponent, Ppm, Precision, ReferenceId, Stratum,
     WireTimestamp,
 };
 
-use crate::event_count::EventCount;
+use crate::{Flash, event_count::EventCount};
 
 /// How fast the error of a clock that nobody corrects grows.
 const TOLERANCE: f64 = 15e-6;
@@ -70,6 +70,13 @@ pub(crate) struct System {
     used: Option<Monotonic>,
     /// `disable ntp`: sources are judged, the clock is left alone.
     steering: bool,
+}
+
+/// What became of the candidates, in their order.
+pub(crate) struct Judged {
+    pub(crate) selection: Selection,
+    /// Why each can't be followed, if so.
+    pub(crate) unfit: Vec<Flash>,
 }
 
 /// What a selection led to.
@@ -135,14 +142,21 @@ impl System {
         system_peer: Option<usize>,
         uptime: Elapsed,
         dispersion_rate: Ppm,
-    ) -> Selection {
+    ) -> Judged {
         let conditions = SelectionConditions {
             precision: self.precision,
             dispersion_rate,
             uptime,
             system_peer,
         };
-        self.selector.select(candidates, &conditions)
+        let unfit = candidates
+            .iter()
+            .map(|candidate| flash(self.selector.unfitness(candidate, &conditions)))
+            .collect();
+        Judged {
+            selection: self.selector.select(candidates, &conditions),
+            unfit,
+        }
     }
 
     /// Follows what the selection decided for, or nobody.
@@ -226,4 +240,17 @@ impl System {
     pub(crate) fn root_distance(&self, now: Monotonic) -> Duration {
         self.state.root_delay / 2 + self.state.root_dispersion_at(now)
     }
+}
+
+/// As ntpq shows it.
+fn flash(unfit: Unfitness) -> Flash {
+    [
+        (unfit.stratum, Flash::PEER_STRATUM),
+        (unfit.distance, Flash::PEER_DISTANCE),
+        (unfit.looped, Flash::PEER_LOOP),
+        (unfit.unreachable, Flash::PEER_UNREACHABLE),
+    ]
+    .into_iter()
+    .filter(|(failed, _)| *failed)
+    .fold(Flash::NONE, |flash, (_, test)| flash | test)
 }

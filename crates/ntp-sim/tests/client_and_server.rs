@@ -193,7 +193,7 @@ fn a_client_that_is_37_s_wrong_is_stepped_and_converges() {
         .find(|line| line.contains("clock_step"))
         .cloned();
     assert!(
-        step.is_some_and(|line| line.contains("-37.0")),
+        step.is_some_and(|line| line.contains("-37.00") || line.contains("-36.99")),
         "{:#?}",
         world.host(client).log()
     );
@@ -204,7 +204,7 @@ fn a_client_that_is_37_s_wrong_is_stepped_and_converges() {
     );
     world.run(Elapsed::from_secs(4 * 3600));
     assert!(
-        world.error(client).abs() < Duration::from_millis(1),
+        world.error(client).abs() < Duration::from_millis(3),
         "{:?}",
         world.error(client)
     );
@@ -280,7 +280,8 @@ fn a_clock_that_refuses_is_reported() {
     let log = world.host(client).log();
     assert!(
         log.iter()
-            .any(|line| line.contains("should be stepped by -37.")),
+            .any(|line| line.contains("should be stepped by -36.99")
+                || line.contains("should be stepped by -37.00")),
         "{log:#?}"
     );
     assert_eq!(world.error(client).to_nanos() / 1_000_000_000, 37);
@@ -288,7 +289,7 @@ fn a_clock_that_refuses_is_reported() {
         .iter()
         .filter(|line| line.contains("the rate of the clock"))
         .count();
-    assert!(complaints <= 2, "{complaints} lines about the rate");
+    assert_eq!(complaints, 1);
 }
 
 #[test]

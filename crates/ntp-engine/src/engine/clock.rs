@@ -2,12 +2,12 @@
 
 use std::time::Duration as Elapsed;
 
-use ntp_discipline::{Adjustment, Applied, ClockError, ClockStatus, SystemEvent, Tally};
-use ntp_wire::{Duration, Leap, ReferenceId, Stratum};
+use ntp_discipline::{Adjustment, Applied, ClockError, ClockStatus, SystemEvent};
+use ntp_wire::{Duration, ReferenceId, Stratum};
 
 use super::{DRIFT_INTERVAL, Engine, TICK, is_local};
 use crate::{
-    Exit, Flash, Output, Severity,
+    Exit, Output, Severity,
     association::Association,
     system::{Decision, Followed},
 };
@@ -26,23 +26,22 @@ impl Engine {
             .map(|association| association.candidate(now, |id| own.contains(&id)))
             .collect();
         let system_peer = self.system.peer.and_then(|peer| self.index_of(peer));
-        let selection = self.system.select(
+        let judged = self.system.select(
             &candidates,
             system_peer,
             now.since(self.started),
             self.dispersion_rate,
         );
-        for ((association, tally), candidate) in self
+        for ((association, tally), unfit) in self
             .associations
             .iter_mut()
-            .zip(&selection.tallies)
-            .zip(&candidates)
+            .zip(&judged.selection.tallies)
+            .zip(&judged.unfit)
         {
             association.tally = *tally;
-            association.flash =
-                association.flash.of_packet() | unfit(candidate, *tally, self.system.limits());
+            association.flash = association.flash.of_packet() | *unfit;
         }
-        let found = selection.combined.and_then(|combined| {
+        let found = judged.selection.combined.and_then(|combined| {
             let association = self.associations.get(combined.system_peer)?;
             Some((combined, followed(association)))
         });
@@ -96,9 +95,10 @@ impl Engine {
                 tai_offset: None,
             })));
         self.publish();
-        if self.one_shot && status.finished {
+        if self.one_shot {
+            // Whoever ends the process sees to the slew, which goes on without it.
             self.outputs
-                .push_back(Output::Exit(Exit::Slewed(status.offset)));
+                .push_back(Output::Exit(Exit::Slewed(status.residual)));
         }
     }
 
@@ -142,13 +142,8 @@ impl Engine {
             self.next_drift = now + DRIFT_INTERVAL;
             self.write_drift();
         }
-        if self.one_shot {
-            if self.system.loop_status().finished && self.system.state.is_synchronised() {
-                let offset = self.system.loop_status().offset;
-                self.outputs.push_back(Output::Exit(Exit::Slewed(offset)));
-            } else if now.since(self.started) > ONE_SHOT_PATIENCE {
-                self.outputs.push_back(Output::Exit(Exit::NoServers));
-            }
+        if self.one_shot && now.since(self.started) > ONE_SHOT_PATIENCE {
+            self.outputs.push_back(Output::Exit(Exit::NoServers));
         }
     }
 
@@ -184,14 +179,17 @@ impl Engine {
                     ),
                 );
             }
+            // Asked for again each second; one line is enough until something changes.
+            (Adjustment::Rate(_), Err(_)) if self.rate_refused => {}
             (Adjustment::Rate(_), Err(error)) => {
-                // Asked for again each second; one line is enough until something changes.
+                self.rate_refused = true;
                 self.note(
                     Severity::Error,
                     format!("the rate of the clock can't be set: {error}"),
                 );
             }
-            (Adjustment::Rate(_) | Adjustment::Status(_), _) => {}
+            (Adjustment::Rate(_), Ok(_)) => self.rate_refused = false,
+            (Adjustment::Status(_), _) => {}
         }
     }
 
@@ -204,33 +202,6 @@ impl Engine {
         }
         self.publish();
     }
-}
-
-/// Why the selection can't use a source.
-fn unfit(
-    candidate: &ntp_discipline::Candidate,
-    tally: Tally,
-    limits: &ntp_discipline::Limits,
-) -> Flash {
-    let mut flash = Flash::NONE;
-    if !candidate.reachable || candidate.noselect {
-        flash |= Flash::PEER_UNREACHABLE;
-    }
-    if candidate.looped {
-        flash |= Flash::PEER_LOOP;
-    }
-    if candidate.leap == Leap::Unsynchronised
-        || candidate.stratum >= Stratum::UNSYNCHRONISED
-        || candidate.stratum.value() < limits.floor
-        || candidate.stratum.value() >= limits.ceiling
-    {
-        flash |= Flash::PEER_STRATUM;
-    }
-    // Nothing else can be wrong with a source that is passed over at the door.
-    if tally == Tally::Reject && flash.is_empty() {
-        flash |= Flash::PEER_DISTANCE;
-    }
-    flash
 }
 
 fn followed(association: &Association) -> Followed {
