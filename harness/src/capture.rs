@@ -14,7 +14,8 @@ use std::{
 use nix::{
     sched::{CloneFlags, setns},
     sys::socket::{
-        AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, setsockopt, socket, sockopt,
+        AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, setsockopt, socket,
+        sockopt,
     },
     sys::time::{TimeVal, TimeValLike},
 };
@@ -83,7 +84,11 @@ impl Tap {
             }
         });
         is_ready.recv().expect("the listener started");
-        Self { seen, stop, thread: Some(thread) }
+        Self {
+            seen,
+            stop,
+            thread: Some(thread),
+        }
     }
 
     /// All that was seen so far.
@@ -92,7 +97,10 @@ impl Tap {
     ///
     /// If the listener did.
     pub fn seen(&self) -> Vec<Captured> {
-        self.seen.lock().expect("the listener does not panic").clone()
+        self.seen
+            .lock()
+            .expect("the listener does not panic")
+            .clone()
     }
 }
 

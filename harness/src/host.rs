@@ -15,8 +15,14 @@ use crate::{Program, Run};
 /// Whether this machine lets us make networks of our own: root, and iproute2.
 pub fn can_make_networks() -> bool {
     nix::unistd::Uid::effective().is_root()
-        && Command::new("ip").arg("-V").output().is_ok_and(|output| output.status.success())
-        && Command::new("unshare").arg("-V").output().is_ok_and(|output| output.status.success())
+        && Command::new("ip")
+            .arg("-V")
+            .output()
+            .is_ok_and(|output| output.status.success())
+        && Command::new("unshare")
+            .arg("-V")
+            .output()
+            .is_ok_and(|output| output.status.success())
 }
 
 /// Two hosts, `server` and `client`, on one cable; gone when it is dropped.
@@ -60,21 +66,51 @@ impl Network {
             ipv6: Ipv6Addr::new(0xfd00, 0x4d65, 0, 0, 0, 0, 0, last.into()),
             directory: directory.path().join(name),
         };
-        let network =
-            Self { server: host("server", 1), client: host("client", 2), directory };
+        let network = Self {
+            server: host("server", 1),
+            client: host("client", 2),
+            directory,
+        };
         for host in [&network.server, &network.client] {
             std::fs::create_dir(&host.directory)?;
             ip(&["netns", "add", &host.namespace])?;
             ip(&["-n", &host.namespace, "link", "set", "lo", "up"])?;
         }
         ip(&[
-            "-n", &network.server.namespace, "link", "add", "net0", "type", "veth",
-            "peer", "name", "net0", "netns", &network.client.namespace,
+            "-n",
+            &network.server.namespace,
+            "link",
+            "add",
+            "net0",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "net0",
+            "netns",
+            &network.client.namespace,
         ])?;
         for host in [&network.server, &network.client] {
             let n = host.namespace.as_str();
-            ip(&["-n", n, "addr", "add", &format!("{}/24", host.ipv4), "dev", "net0"])?;
-            ip(&["-n", n, "addr", "add", &format!("{}/64", host.ipv6), "dev", "net0", "nodad"])?;
+            ip(&[
+                "-n",
+                n,
+                "addr",
+                "add",
+                &format!("{}/24", host.ipv4),
+                "dev",
+                "net0",
+            ])?;
+            ip(&[
+                "-n",
+                n,
+                "addr",
+                "add",
+                &format!("{}/64", host.ipv6),
+                "dev",
+                "net0",
+                "nodad",
+            ])?;
             ip(&["-n", n, "link", "set", "net0", "up"])?;
         }
         Ok(network)
@@ -97,7 +133,11 @@ impl Drop for Network {
 impl Host {
     /// The address of the given family.
     pub fn address(&self, ipv6: bool) -> IpAddr {
-        if ipv6 { self.ipv6.into() } else { self.ipv4.into() }
+        if ipv6 {
+            self.ipv6.into()
+        } else {
+            self.ipv4.into()
+        }
     }
 
     /// The name of its network namespace.
@@ -109,9 +149,25 @@ impl Host {
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new("ip");
         command
-            .args(["netns", "exec", &self.namespace, "unshare", "--uts", "sh", "-c"])
+            .args([
+                "netns",
+                "exec",
+                &self.namespace,
+                "unshare",
+                "--uts",
+                "sh",
+                "-c",
+            ])
             .arg(format!("hostname {} && exec \"$@\"", self.name))
-            .args(["sh", "setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time", "--"])
+            .args([
+                "sh",
+                "setpriv",
+                "--bounding-set",
+                "-sys_time",
+                "--inh-caps",
+                "-sys_time",
+                "--",
+            ])
             .arg(program.as_ref())
             .current_dir(&self.directory);
         command
@@ -126,7 +182,7 @@ impl Host {
         let programs = crate::built("ntpd");
         let path = format!(
             "{}:{}",
-            programs.parent().unwrap_or(Path::new("/")).display(),
+            programs.parent().unwrap_or(&programs).display(),
             std::env::var("PATH").unwrap_or_default()
         );
         Run::successfully(self.command("sh").args(["-c", line]).env("PATH", path))
@@ -160,5 +216,8 @@ fn ip(arguments: &[&str]) -> io::Result<()> {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(io::Error::other(format!("ip {}: {text}", arguments.join(" "))))
+    Err(io::Error::other(format!(
+        "ip {}: {text}",
+        arguments.join(" ")
+    )))
 }

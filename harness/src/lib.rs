@@ -22,5 +22,8 @@ pub use reference::Reference;
 pub fn skip(what: &str, why: &str) {
     let line = format!("SKIPPED: {what}: {why}");
     eprintln!("\n{line}\n");
-    assert!(std::env::var_os("CI").is_none(), "{line}; in CI nothing is skipped");
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{line}; in CI nothing is skipped"
+    );
 }

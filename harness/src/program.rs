@@ -5,6 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -14,19 +15,43 @@ use nix::{
     unistd::Pid,
 };
 
-/// The built program `name` of this workspace, built in the same profile as the caller.
+/// The programs that are tested.
+const PROGRAMS: [&str; 4] = ["ntpd", "ntp-keygen", "ntpq", "ntpdate"];
+
+/// The program `name` of this workspace, built in the same profile as the caller.
+///
+/// The first call builds all of them: `cargo test` alone builds no program of another package.
 ///
 /// # Panics
 ///
-/// If it is not built: `cargo build --workspace` makes it.
+/// If they can't be built.
 pub fn built(name: &str) -> PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(build).join(name)
+}
+
+fn build() -> PathBuf {
     let this = std::env::current_exe().expect("a running program has a path");
-    let profile = this
+    // Tests lie in target/PROFILE/deps, programs one level higher.
+    let directory = this
         .ancestors()
         .skip(1)
-        .find(|directory| directory.join(name).is_file())
-        .unwrap_or_else(|| panic!("{name} is not built: run `cargo build --workspace` first"));
-    profile.join(name)
+        .find(|directory| !directory.ends_with("deps"))
+        .expect("a program lies in a directory");
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--quiet"]);
+    if directory.ends_with("release") {
+        command.arg("--release");
+    }
+    for program in PROGRAMS {
+        command.args(["--package", program]);
+    }
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .expect("cargo runs, for it runs the tests");
+    assert!(status.success(), "the programs can't be built: {command:?}");
+    directory.to_owned()
 }
 
 /// What a program that ran to its end said.

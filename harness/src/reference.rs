@@ -20,7 +20,8 @@ impl Reference {
     pub fn find() -> Option<Self> {
         let programs = PathBuf::from(std::env::var_os("MERIDIAN_REFERENCE")?).join("bin");
         let no_clock = PathBuf::from(std::env::var_os("MERIDIAN_NOCLOCK")?);
-        (programs.join("ntpd").is_file() && no_clock.is_file()).then_some(Self { programs, no_clock })
+        (programs.join("ntpd").is_file() && no_clock.is_file())
+            .then_some(Self { programs, no_clock })
     }
 
     /// One of its programs.

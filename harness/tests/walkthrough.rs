@@ -1,5 +1,7 @@
 //! The walk-through of an administrator, typed as it stands, between two hosts of their own.
 
+#![allow(clippy::unwrap_used)] // A test that can't go on has failed.
+
 use std::{
     net::IpAddr,
     thread,
@@ -55,7 +57,12 @@ fn walk(ipv6: bool, options: &str) -> Walk {
     let (server, client) = (&network.server, &network.client);
     prepare(server, SERVER_CONF);
     let address = server.address(ipv6).to_string();
-    prepare(client, &CLIENT_CONF.replace("SERVER", &address).replace("OPTIONS", options));
+    prepare(
+        client,
+        &CLIENT_CONF
+            .replace("SERVER", &address)
+            .replace("OPTIONS", options),
+    );
     server.shell("cd keys; ntp-keygen -T -I -p redhat");
     server.shell(
         "cd keys; ntp-keygen -e -q redhat -p linux > ../../client/keys/ntpkey_IFFkey_server.3426035707",
@@ -67,14 +74,22 @@ fn walk(ipv6: bool, options: &str) -> Walk {
     let server_process = start_ntpd(server, "virtual");
     // The client's clock is 37 s wrong; ntpdate steps it.
     let clock = "virtual:offset=37,freq=50,state=clock";
-    wait_for(Duration::from_secs(20), "the server to be synchronised", || {
-        ntpq(server, "127.0.0.1", "rv 0 stratum").contains("stratum=2")
-    });
+    wait_for(
+        Duration::from_secs(20),
+        "the server to be synchronised",
+        || ntpq(server, "127.0.0.1", "rv 0 stratum").contains("stratum=2"),
+    );
     let stepped = client.shell(&format!("ntpdate --clock {clock} -b {address}"));
     assert!(stepped.stdout.contains("step time server"), "{stepped:?}");
     let ready = Instant::now();
     let client_process = start_ntpd(client, "virtual:state=clock");
-    Walk { tap, server: server_process, client: client_process, ready, network }
+    Walk {
+        tap,
+        server: server_process,
+        client: client_process,
+        ready,
+        network,
+    }
 }
 
 fn ntpq(host: &Host, of: &str, command: &str) -> String {
@@ -85,7 +100,10 @@ fn ntpq(host: &Host, of: &str, command: &str) -> String {
 fn wait_for(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + patience;
     while !done() {
-        assert!(Instant::now() < end, "waited {patience:?} in vain for {what}");
+        assert!(
+            Instant::now() < end,
+            "waited {patience:?} in vain for {what}"
+        );
         thread::sleep(Duration::from_millis(200));
     }
 }
@@ -94,12 +112,18 @@ fn wait_for(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
 fn wait_for_flags(walk: &Walk, patience: Duration) -> String {
     let client = &walk.network.client;
     let mut last = String::new();
-    let mut association = String::new();
     let end = walk.ready + patience;
     loop {
         let list = ntpq(client, "127.0.0.1", "as");
-        if let Some(line) = list.lines().find(|line| line.trim_start().starts_with("1 ")) {
-            association = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
+        if let Some(line) = list
+            .lines()
+            .find(|line| line.trim_start().starts_with("1 "))
+        {
+            let association = line
+                .split_whitespace()
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned();
             last = ntpq(client, "127.0.0.1", &format!("rv {association} flags"));
             let flags = last.trim().trim_start_matches("flags=0x");
             let complete = u32::from_str_radix(flags, 16)
@@ -131,24 +155,39 @@ fn opcodes(tap: &Tap, server: IpAddr) -> Vec<(bool, u16)> {
 
 fn walk_through(ipv6: bool, options: &str, patience: Duration) {
     if !can_make_networks() {
-        skip("the walk-through between two hosts", "it takes root and iproute2");
+        skip(
+            "the walk-through between two hosts",
+            "it takes root and iproute2",
+        );
         return;
     }
     let mut walk = walk(ipv6, options);
     let association = wait_for_flags(&walk, patience);
-    eprintln!("all flags {:?} after the client's start", walk.ready.elapsed());
+    eprintln!(
+        "all flags {:?} after the client's start",
+        walk.ready.elapsed()
+    );
     let client = &walk.network.client;
     let list = ntpq(client, "127.0.0.1", "as");
-    let line = list.lines().find(|line| line.contains(&association)).unwrap();
+    let line = list
+        .lines()
+        .find(|line| line.contains(&association))
+        .unwrap();
     let words: Vec<&str> = line.split_whitespace().collect();
     assert_eq!(words[3..7], ["yes", "yes", "ok", "sys.peer"], "{list}");
     let certificates = ntpq(client, "127.0.0.1", "rv 0 cert");
-    assert!(certificates.contains("cert=\"client server 0x"), "{certificates}");
+    assert!(
+        certificates.contains("cert=\"client server 0x"),
+        "{certificates}"
+    );
     assert!(certificates.contains("until=20"), "{certificates}");
     // The flags are a claim; the wire is the proof.
     let server = walk.network.server.address(ipv6);
     let seen = opcodes(&walk.tap, server);
-    assert!(seen.contains(&(false, 0x0207)), "no IFF challenge: {seen:x?}");
+    assert!(
+        seen.contains(&(false, 0x0207)),
+        "no IFF challenge: {seen:x?}"
+    );
     assert!(seen.contains(&(true, 0x8207)), "no IFF answer: {seen:x?}");
     assert!(!seen.contains(&(true, 0xc207)), "an IFF error: {seen:x?}");
     assert_eq!(walk.client.stop(), 0);

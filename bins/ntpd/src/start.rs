@@ -237,8 +237,8 @@ fn autokey(config: &Config, log: &mut Log) -> Result<(Option<Host>, IffGroups), 
         Some(credentials) => match Host::new(credentials, options, seed()?) {
             Ok(host) => {
                 log.information(&format!(
-                    "crypto: host {}, {}, flags {}; Autokey can't keep out who sees the packets: \
-                     see the guide",
+                    "crypto: host {}, {}, flags {}; Autokey is no protection against who can see \
+                     the packets",
                     host.name(),
                     host.signature_name(),
                     host.status(),

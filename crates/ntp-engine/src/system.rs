@@ -3,7 +3,7 @@
 use std::time::Duration as Elapsed;
 
 use ntp_discipline::{
-    Classic, Combined, Discipline, LoopOptions, LoopStatus, Now, Outcome, Selection,
+    Classic, Combined, Discipline, LoopOptions, LoopState, LoopStatus, Now, Outcome, Selection,
     SelectionConditions, Selector, SystemEvent, Unfitness, Update,
 };
 use ntp_wire::{
@@ -191,6 +191,12 @@ impl System {
         });
         decision.events = response.events;
         match response.outcome {
+            // The frequency is being measured, for which the clock is left alone for a while. It is
+            // right to within the step threshold all the same, and may say so.
+            Outcome::Ignored if self.discipline.status().state == LoopState::Frequency => {
+                self.take_over(&combined, &followed, now);
+                decision.updated = true;
+            }
             Outcome::Ignored => {}
             Outcome::Panicked => decision.panic = Some(combined.offset),
             Outcome::Slewed => {

@@ -107,8 +107,9 @@ impl Server {
 
     /// Its name was looked up. `true` if it is somewhere else than before.
     pub(crate) fn locate(&mut self, endpoint: Endpoint) -> bool {
-        let moved = self.endpoint.replace(endpoint) != Some(endpoint);
-        if moved {
+        let before = self.endpoint.replace(endpoint);
+        let moved = before != Some(endpoint);
+        if moved && before.is_some() {
             self.abandon();
             if let Some(autokey) = &mut self.autokey {
                 autokey.restart();
