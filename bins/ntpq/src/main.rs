@@ -1,2 +1,206 @@
-//! Entry.
-fn main() {}
+//! ntpq: asks an NTP daemon for its state, or changes it.
+
+mod authority;
+mod command;
+mod connection;
+mod queries;
+mod settings;
+mod shell;
+mod terminal;
+
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+use crate::{
+    connection::Family,
+    shell::{Output, Shell, Step},
+    terminal::Lines,
+};
+
+/// Asks an NTP daemon for its state, with the control messages of RFC 9327.
+///
+/// Without -c, -p or -i, and with a terminal, commands are read from it; `help` lists them.
+#[derive(Debug, Parser)]
+#[command(name = "ntpq", version, disable_help_flag = true)]
+struct Arguments {
+    /// Use IPv4 addresses of host names only.
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// Use IPv6 addresses of host names only.
+    #[arg(short = '6', long)]
+    ipv6: bool,
+    /// Run this command and exit; may be given several times.
+    #[arg(short = 'c', long = "command", value_name = "COMMAND")]
+    commands: Vec<String>,
+    /// Tell more of what happens; may be given several times.
+    #[arg(short, long = "debug-level", action = ArgAction::Count)]
+    debug: u8,
+    /// Set how much to tell.
+    #[arg(short = 'D', long, value_name = "LEVEL")]
+    set_debug_level: Option<u8>,
+    /// Read commands from standard input even if it is no terminal, with prompts.
+    #[arg(short, long, conflicts_with_all = ["commands", "peers"])]
+    interactive: bool,
+    /// Show addresses, not names.
+    #[arg(short, long)]
+    numeric: bool,
+    /// Print the status line even where only some variables are asked for.
+    #[arg(long)]
+    old_rv: bool,
+    /// Print the table of peers; the same as -c peers.
+    #[arg(short, long)]
+    peers: bool,
+    /// How to show the reference identifier of servers that follow another.
+    #[arg(short, long, value_name = "KIND", default_value = "ipv4")]
+    refid: ReferenceIdStyle,
+    /// Show the names of peers whole, on a line of their own if they are long.
+    #[arg(short, long)]
+    wide: bool,
+    /// Ask at this UDP port.
+    #[arg(long, value_name = "PORT", default_value_t = 123)]
+    port: u16,
+    /// Print this help.
+    #[arg(short = '?', long, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// The hosts to ask; localhost if there are none.
+    #[arg(value_name = "HOST")]
+    hosts: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum ReferenceIdStyle {
+    /// The 32 bits.
+    Hash,
+    /// As an IPv4 address.
+    Ipv4,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing can be done about a closed standard output.
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    if arguments.peers {
+        arguments.commands.push("peers".to_owned());
+    }
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ntpq: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> io::Result<()> {
+    let mut hosts = arguments.hosts.clone();
+    if hosts.is_empty() {
+        hosts.push("localhost".to_owned());
+    }
+    let mut shell = Shell::new(shell::Settings {
+        family: match (arguments.ipv4, arguments.ipv6) {
+            (true, _) => Family::Ipv4,
+            (_, true) => Family::Ipv6,
+            _ => Family::Any,
+        },
+        port: arguments.port,
+        names: !arguments.numeric,
+        wide: arguments.wide,
+        old_status_line: arguments.old_rv,
+        reference_id_as_hash: arguments.refid == ReferenceIdStyle::Hash,
+        debug: arguments.set_debug_level.unwrap_or(arguments.debug),
+        server_column: (hosts.len() > 1).then(|| hosts.iter().map(String::len).max().unwrap_or(0)),
+    });
+    if arguments.commands.is_empty() {
+        if let Some(host) = hosts.first() {
+            shell.open(host);
+        }
+        return converse(&mut shell, arguments.interactive);
+    }
+    let mut is_first = true;
+    for host in &hosts {
+        if !shell.open(host) {
+            continue;
+        }
+        for command in &arguments.commands {
+            let Some((output, step)) = shell.obey(command) else {
+                continue;
+            };
+            if !core::mem::take(&mut is_first) {
+                print(&Output::Text("\n".to_owned()))?;
+            }
+            print(&output)?;
+            if step == Step::Quit {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads commands until they end.
+fn converse(shell: &mut Shell, forced: bool) -> io::Result<()> {
+    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let mut lines = Lines::open(is_terminal, forced)?;
+    while let Some(line) = lines.next()? {
+        let Some((output, step)) = shell.obey(&line) else {
+            continue;
+        };
+        print(&output)?;
+        if step == Step::Quit {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn print(output: &Output) -> io::Result<()> {
+    match output {
+        Output::Text(text) => {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(text.as_bytes())?;
+            stdout.flush()
+        }
+        Output::File(path, text) => {
+            if let Err(error) = std::fs::write(path, text) {
+                eprintln!("***Error opening {path}: {error}");
+            }
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_options_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_the_reference_are_understood() {
+        let arguments =
+            Arguments::try_parse_from(["ntpq", "-46", "-c", "as"]).map(|arguments| arguments.ipv4);
+        assert!(arguments.is_err());
+        let arguments =
+            Arguments::try_parse_from(["ntpq", "-4npw", "-dd", "-c", "rv 0", "a", "b"]).unwrap();
+        assert!(arguments.ipv4 && arguments.numeric && arguments.peers && arguments.wide);
+        assert_eq!(arguments.debug, 2);
+        assert_eq!(arguments.commands, ["rv 0"]);
+        assert_eq!(arguments.hosts, ["a", "b"]);
+    }
+}

@@ -66,7 +66,7 @@ pub fn parse(data: &[u8]) -> Result<Vec<Association>, AssociationListError> {
 /// let list = associations::parse(&[0x6e, 0x2b, 0x96, 0x1a])?;
 /// assert_eq!(
 ///     associations::table(&list, false),
-///     "
+///     "\
 /// ind assid status  conf reach auth condition  last_event cnt
 /// ===========================================================
 ///   1 28203  961a   yes   yes  none  sys.peer    sys_peer  1
@@ -76,7 +76,7 @@ pub fn parse(data: &[u8]) -> Result<Vec<Association>, AssociationListError> {
 /// ```
 pub fn table(list: &[Association], all: bool) -> String {
     let mut text = format!(
-        "\nind assid status  conf reach auth condition  last_event cnt\n{:=<59}\n",
+        "ind assid status  conf reach auth condition  last_event cnt\n{:=<59}\n",
         ""
     );
     for (index, association) in list.iter().enumerate() {
@@ -142,7 +142,7 @@ mod tests {
             .collect();
         assert_eq!(
             table(&list, false),
-            "
+            "\
 ind assid status  conf reach auth condition  last_event cnt
 ===========================================================
   1   100  961a   yes   yes  none  sys.peer    sys_peer  1
@@ -156,7 +156,7 @@ ind assid status  conf reach auth condition  last_event cnt
  10   109  94ff   yes   yes  none candidate             15
 "
         );
-        assert_eq!(table(&list, true).lines().count(), 13);
+        assert_eq!(table(&list, true).lines().count(), 12);
     }
 
     #[test]

@@ -1,0 +1,246 @@
+//! Commands that change the daemon, and the key that signs them.
+
+use ntp_control::{Credentials, Escaped, Request};
+use ntp_keys::SymmetricKey;
+use ntp_wire::{AssociationId, KeyId, control::Opcode};
+use zeroize::Zeroizing;
+
+use crate::{
+    command::{Action, Command},
+    connection::reason,
+    shell::{CommandError, Shell},
+    terminal::{prompt, prompt_secret},
+};
+
+/// Above so many characters a password is hexadecimal, as in ntp.keys.
+const LONGEST_PLAIN_PASSWORD: usize = 20;
+
+impl Shell {
+    pub(crate) fn choose_key(&mut self, word: &str) -> Result<(), CommandError> {
+        let id = word
+            .parse()
+            .map(KeyId::new)
+            .ok()
+            .filter(|id| id.is_symmetric())
+            .ok_or(CommandError::BadKeyId)?;
+        if self.key_id != Some(id) {
+            self.password = None;
+        }
+        self.key_id = Some(id);
+        Ok(())
+    }
+
+    pub(crate) fn choose_password(&mut self, word: Option<&str>) -> Result<String, CommandError> {
+        if self.key_id.is_none() {
+            self.ask_for_key()?;
+        }
+        let password = match word {
+            Some(word) => Some(Zeroizing::new(word.to_owned())),
+            None => self.ask_for_password(),
+        };
+        match password {
+            Some(password) if !password.is_empty() => {
+                self.password = Some(password);
+                Ok(String::new())
+            }
+            _ => Ok("Password unchanged\n".to_owned()),
+        }
+    }
+
+    fn ask_for_key(&mut self) -> Result<(), CommandError> {
+        let word = prompt("Keyid: ").unwrap_or_default();
+        self.choose_key(word.trim())
+    }
+
+    fn ask_for_password(&self) -> Option<Zeroizing<String>> {
+        prompt_secret(&format!("{} Password: ", self.algorithm.name()))
+    }
+
+    /// The key that signs; what is not known yet is asked for.
+    pub(crate) fn credentials(&mut self) -> Result<Credentials, CommandError> {
+        if self.key_id.is_none() {
+            self.ask_for_key()?;
+        }
+        let id = self.key_id.ok_or(CommandError::BadKeyId)?;
+        if self.password.is_none() {
+            self.password = self
+                .ask_for_password()
+                .filter(|password| !password.is_empty());
+        }
+        let password = self.password.as_ref().ok_or(CommandError::BadPassword)?;
+        let secret = secret(password).ok_or(CommandError::BadPassword)?;
+        let key =
+            SymmetricKey::new(self.algorithm, &secret).map_err(|_| CommandError::BadPassword)?;
+        Ok(Credentials { id, key })
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        command: &Command,
+        words: &[&str],
+    ) -> Result<String, CommandError> {
+        let association = match words.first() {
+            Some(word) => self.association(word)?,
+            None => AssociationId::SYSTEM,
+        };
+        let list = if command.action == Action::WriteList {
+            let items = self.variables.iter().map(|(name, value)| match value {
+                Some(value) => format!("{name}={value}"),
+                None => name.clone(),
+            });
+            items.collect::<Vec<_>>().join(",")
+        } else {
+            words.get(1..).unwrap_or_default().join(",")
+        };
+        if list.is_empty() {
+            return Err(CommandError::Usage {
+                name: command.name,
+                usage: command.usage,
+            });
+        }
+        let response = self.ask(&Request {
+            data: list.into_bytes(),
+            ..Request::new(Opcode::WRITE_VARIABLES, association)
+        })?;
+        if response.data.is_empty() {
+            return Ok("done! (no data returned)\n".to_owned());
+        }
+        Ok(self.with_view(|view| ntp_control::cooked(&response.data, view)))
+    }
+
+    pub(crate) fn configure(
+        &mut self,
+        command: &Command,
+        line: &str,
+    ) -> Result<String, CommandError> {
+        if line.is_empty() {
+            return Err(CommandError::Usage {
+                name: command.name,
+                usage: command.usage,
+            });
+        }
+        let answer = self.send_configuration(line)?;
+        let column = answer
+            .strip_prefix("column ")
+            .and_then(|rest| rest.split_once(' '))
+            .filter(|(_, rest)| rest.starts_with("syntax error"))
+            .and_then(|(column, _)| column.parse::<usize>().ok());
+        Ok(match column {
+            Some(column) => {
+                let column = column.min(line.len());
+                format!("{line}\n{:column$}^\n{answer}\n", "")
+            }
+            None => format!("{answer}\n"),
+        })
+    }
+
+    pub(crate) fn configure_from_file(
+        &mut self,
+        command: &Command,
+        words: &[&str],
+    ) -> Result<String, CommandError> {
+        let Some(&path) = words.first() else {
+            return Err(CommandError::Usage {
+                name: command.name,
+                usage: command.usage,
+            });
+        };
+        let lines = std::fs::read_to_string(path).map_err(|error| CommandError::File {
+            path: path.to_owned(),
+            reason: reason(&error),
+        })?;
+        let mut text = "Sending configuration file, one line at a time.\n".to_owned();
+        for (number, line) in (1..).zip(lines.lines()) {
+            if line.trim().is_empty() {
+                continue;
+            }
+            match self.send_configuration(line) {
+                Ok(answer) => text += &format!("Line No: {number} {answer}: {line}\n"),
+                Err(error) => {
+                    eprintln!("Line No: {number} query failed: {line}\n{error}");
+                    text += "Subsequent lines not sent.\n";
+                    return Ok(text);
+                }
+            }
+        }
+        Ok(text + "Done sending file\n")
+    }
+
+    pub(crate) fn save_configuration(
+        &mut self,
+        command: &Command,
+        words: &[&str],
+    ) -> Result<String, CommandError> {
+        let Some(file) = words.first() else {
+            return Err(CommandError::Usage {
+                name: command.name,
+                usage: command.usage,
+            });
+        };
+        let response = self.ask(&Request {
+            data: file.as_bytes().to_vec(),
+            ..Request::new(Opcode::SAVE_CONFIGURATION, AssociationId::SYSTEM)
+        })?;
+        Ok(match answer(&response.data) {
+            text if text.is_empty() => "(no response message, curiously)\n".to_owned(),
+            text => text + "\n",
+        })
+    }
+
+    fn send_configuration(&mut self, line: &str) -> Result<String, CommandError> {
+        let response = self.ask(&Request {
+            data: line.as_bytes().to_vec(),
+            ..Request::new(Opcode::CONFIGURE, AssociationId::SYSTEM)
+        })?;
+        Ok(answer(&response.data))
+    }
+}
+
+/// The text of a server, harmless, without the ends of lines behind it.
+fn answer(data: &[u8]) -> String {
+    let lines: Vec<_> = data
+        .trim_ascii_end()
+        .split(|&byte| byte == b'\n')
+        .map(|line| Escaped(line.trim_ascii_end()).to_string())
+        .collect();
+    lines.join("\n")
+}
+
+/// The octets of a password: as it is, or, if it is long, hexadecimal.
+fn secret(password: &str) -> Option<Zeroizing<Vec<u8>>> {
+    if password.len() <= LONGEST_PLAIN_PASSWORD {
+        return Some(Zeroizing::new(password.as_bytes().to_vec()));
+    }
+    let (pairs, rest) = password.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    let octets = pairs.iter().map(|pair| {
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let [high, low] = *pair;
+        Some((digit(high)? << 4 | digit(low)?) as u8)
+    });
+    octets.collect::<Option<Vec<u8>>>().map(Zeroizing::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_passwords_are_hexadecimal() {
+        assert_eq!(
+            secret("secretMD5key1").unwrap().as_slice(),
+            b"secretMD5key1"
+        );
+        assert_eq!(secret("0123456789abcdefABCDEF00").unwrap().len(), 12);
+        assert_eq!(secret("0123456789abcdefABCDEF0"), None);
+        assert_eq!(secret("not hexadecimal at all!!"), None);
+    }
+
+    #[test]
+    fn answers_are_harmless() {
+        assert_eq!(answer(b"Config\x1b Succeeded\r\n"), "Config^[ Succeeded");
+        assert_eq!(answer(b"one\r\ntwo\r\n"), "one\ntwo");
+    }
+}

@@ -1,0 +1,275 @@
+//! One conversation: what is set, whom it asks, and what a line of it leads to.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    net::IpAddr,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use jiff::tz::TimeZone;
+use ntp_control::{Association, Request, Response, Session, View};
+use ntp_keys::KeyAlgorithm;
+use ntp_wire::{AssociationId, KeyId, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::{
+    command::{self, Action, Command, NotFound},
+    connection::{AskError, Connection, Family, reason},
+};
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) family: Family,
+    pub(crate) port: u16,
+    pub(crate) names: bool,
+    pub(crate) wide: bool,
+    pub(crate) old_status_line: bool,
+    pub(crate) reference_id_as_hash: bool,
+    pub(crate) debug: u8,
+    /// How wide the column of servers in `peers` is, if there are several.
+    pub(crate) server_column: Option<usize>,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    Continue,
+    Quit,
+}
+
+/// Where the text of a command goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Output {
+    Text(String),
+    /// The command ended with `> file`.
+    File(String, String),
+}
+
+/// Why a command cannot be obeyed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error("***No host open, use `host' command")]
+    NoHost,
+    #[error("***Illegal unsigned value {0}")]
+    IllegalUnsigned(String),
+    #[error("***Invalid association ID {0} specified")]
+    InvalidAssociation(u32),
+    #[error("***Association index `{0}' invalid/undecodable")]
+    BadIndex(String),
+    #[error("***No associations found, `{0}' unknown")]
+    NoAssociations(String),
+    #[error("***Association ID {0} not found in list")]
+    NotInList(AssociationId),
+    #[error("***{0}")]
+    BadList(#[from] ntp_control::AssociationListError),
+    #[error("***Version must be either 4 or 6")]
+    BadFamily,
+    #[error("usage: {name} {usage}")]
+    Usage {
+        name: &'static str,
+        usage: &'static str,
+    },
+    #[error("***Error opening {path}: {reason}")]
+    File { path: String, reason: String },
+    #[error("Invalid key identifier")]
+    BadKeyId,
+    #[error("Invalid password")]
+    BadPassword,
+    #[error("What?")]
+    What,
+    #[error("versions 1 to 4, please")]
+    BadVersion,
+    #[error("***No file for redirect")]
+    NoFile,
+}
+
+/// A conversation.
+pub(crate) struct Shell {
+    pub(crate) settings: Settings,
+    pub(crate) connection: Option<Connection>,
+    pub(crate) session: Session,
+    pub(crate) associations: Vec<Association>,
+    /// The list of variables: names, and the values to write.
+    pub(crate) variables: Vec<(String, Option<String>)>,
+    pub(crate) key_id: Option<KeyId>,
+    pub(crate) algorithm: KeyAlgorithm,
+    pub(crate) password: Option<Zeroizing<String>>,
+    pub(crate) always_sign: bool,
+    pub(crate) raw: bool,
+    pub(crate) delay: u32,
+    zone: TimeZone,
+    known_names: RefCell<HashMap<IpAddr, Option<String>>>,
+}
+
+impl Shell {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            connection: None,
+            session: Session::new(first_sequence()),
+            associations: Vec::new(),
+            variables: Vec::new(),
+            key_id: None,
+            algorithm: KeyAlgorithm::MD5,
+            password: None,
+            always_sign: false,
+            raw: false,
+            delay: 20,
+            zone: TimeZone::system(),
+            known_names: RefCell::default(),
+        }
+    }
+
+    /// Asks `host` from now on; `false`, and a message, if it has no address.
+    pub(crate) fn open(&mut self, host: &str) -> bool {
+        match Connection::open(host, self.settings.port, self.settings.family) {
+            Ok(connection) => {
+                self.connection = Some(connection);
+                self.associations.clear();
+                true
+            }
+            Err(error) => {
+                let reason = reason(&error);
+                let reason = reason
+                    .strip_prefix("failed to lookup address information: ")
+                    .unwrap_or(&reason);
+                eprintln!("***Can't find host {host}\n{reason}");
+                false
+            }
+        }
+    }
+
+    /// Does what a line says. `None`, and perhaps a message, if it holds no command.
+    pub(crate) fn obey(&mut self, line: &str) -> Option<(Output, Step)> {
+        let line = line.trim();
+        let (name, rest) = line
+            .split_once(|letter: char| letter.is_ascii_whitespace())
+            .unwrap_or((line, ""));
+        if name.is_empty() {
+            return None;
+        }
+        let command = match command::find(name) {
+            Ok(command) => command,
+            Err(NotFound::Unknown) => {
+                eprintln!("***Command `{name}' unknown");
+                return None;
+            }
+            Err(NotFound::Ambiguous) => {
+                eprintln!("***Command `{name}' ambiguous");
+                return None;
+            }
+        };
+        let step = command.action.step();
+        match self.run(command, rest.trim()) {
+            Ok(output) => Some((output, step)),
+            Err(error) => {
+                eprintln!("{error}");
+                Some((Output::Text(String::new()), step))
+            }
+        }
+    }
+
+    fn run(&mut self, command: &Command, rest: &str) -> Result<Output, CommandError> {
+        if command.action == Action::Configure {
+            return self.configure(command, rest).map(Output::Text);
+        }
+        let mut words: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let mut file = None;
+        if let Some(at) = words.iter().position(|word| word.starts_with('>')) {
+            let tail = words.split_off(at);
+            let name = tail.concat();
+            let name = name.trim_start_matches('>');
+            if name.is_empty() {
+                return Err(CommandError::NoFile);
+            }
+            file = Some(name.to_owned());
+        }
+        let text = match command.action {
+            Action::Configure => String::new(),
+            Action::Associations { all, again } => self.list_associations(all, again)?,
+            Action::Peers(columns, all) => self.peers(columns, all, &words)?,
+            Action::Summary(summary) => self.summary(summary, command, &words)?,
+            Action::Read | Action::Clock => self.read(command.action, &words)?,
+            Action::List | Action::ClockList => self.read_list(command.action, &words)?,
+            Action::ReadRange | Action::ListRange => self.read_range(command, &words)?,
+            Action::Write | Action::WriteList => self.write(command, &words)?,
+            Action::SaveConfiguration => self.save_configuration(command, &words)?,
+            Action::ConfigureFromFile => self.configure_from_file(command, &words)?,
+            _ => self.set(command, &words)?,
+        };
+        Ok(match file {
+            Some(path) => Output::File(path, text),
+            None => Output::Text(text),
+        })
+    }
+
+    /// Asks the host that is open.
+    pub(crate) fn ask(&mut self, request: &Request) -> Result<Response, CommandError> {
+        let credentials = if self.always_sign || request.opcode.needs_authentication() {
+            Some(self.credentials()?)
+        } else {
+            None
+        };
+        let connection = self.connection.as_mut().ok_or(CommandError::NoHost)?;
+        let response = connection.ask(&mut self.session, request, credentials.as_ref())?;
+        if self.settings.debug > 0 {
+            println!("{} packets reassembled into response", response.fragments);
+        }
+        if credentials.is_some() && !response.authentic && self.settings.debug > 0 {
+            println!("the response is not signed, or not with this key");
+        }
+        Ok(response)
+    }
+
+    /// Makes text with a view of the settings and the time.
+    pub(crate) fn with_view<T>(&self, make: impl FnOnce(&View<'_>) -> T) -> T {
+        let names = |address: IpAddr| {
+            self.known_names
+                .borrow_mut()
+                .entry(address)
+                .or_insert_with(|| ntp_os::reverse_name(address))
+                .clone()
+        };
+        let zone = |time: Timestamp| {
+            jiff::Timestamp::from_second(time.to_unix().0)
+                .map_or(0, |time| self.zone.to_offset(time).seconds())
+        };
+        let mut view = View::new(now());
+        view.zone = &zone;
+        view.wide = self.settings.wide;
+        view.reference_id_as_hash = self.settings.reference_id_as_hash;
+        if self.settings.names {
+            view.names = Some(&names);
+        }
+        make(&view)
+    }
+}
+
+fn now() -> Timestamp {
+    // A clock before 1970 is as wrong as one that shows 1970.
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_unix(seconds, since.subsec_nanos())
+}
+
+/// A number that nobody can guess; without randomness any other.
+fn first_sequence() -> u16 {
+    let mut octets = [0, 1];
+    match getrandom::fill(&mut octets) {
+        Ok(()) => u16::from_be_bytes(octets),
+        Err(_) => std::process::id() as u16,
+    }
+}
+
+/// A number without sign.
+pub(crate) fn unsigned(text: &str) -> Result<u32, CommandError> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.then(|| text.parse().ok()).flatten();
+    number.ok_or_else(|| CommandError::IllegalUnsigned(text.to_owned()))
+}

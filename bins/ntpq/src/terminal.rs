@@ -1,0 +1,85 @@
+//! Lines of commands, from a terminal or from elsewhere.
+
+use std::io::{self, BufRead, Write};
+
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use rustyline::{DefaultEditor, error::ReadlineError};
+use zeroize::Zeroizing;
+
+/// Where commands come from.
+pub(crate) enum Lines {
+    /// A terminal: lines can be edited and called back.
+    Terminal(Box<DefaultEditor>),
+    /// A file or a pipe, with prompts if they were asked for.
+    Plain { prompt: bool },
+}
+
+const PROMPT: &str = "ntpq> ";
+
+impl Lines {
+    pub(crate) fn open(is_terminal: bool, prompt: bool) -> io::Result<Self> {
+        if !is_terminal {
+            return Ok(Self::Plain { prompt });
+        }
+        let editor = DefaultEditor::new().map_err(io::Error::other)?;
+        Ok(Self::Terminal(Box::new(editor)))
+    }
+
+    /// The next line; `None` at the end.
+    pub(crate) fn next(&mut self) -> io::Result<Option<String>> {
+        match self {
+            Self::Terminal(editor) => match editor.readline(PROMPT) {
+                Ok(line) => {
+                    let names_secret = line.trim_start().starts_with("passwd");
+                    if !line.trim().is_empty() && !names_secret {
+                        // A history that is full forgets.
+                        let _ = editor.add_history_entry(&line);
+                    }
+                    Ok(Some(line))
+                }
+                Err(ReadlineError::Interrupted) => Ok(Some(String::new())),
+                Err(ReadlineError::Eof) => Ok(None),
+                Err(ReadlineError::Io(error)) => Err(error),
+                Err(error) => Err(io::Error::other(error)),
+            },
+            Self::Plain { prompt } => {
+                if *prompt {
+                    let mut stdout = io::stdout().lock();
+                    stdout.write_all(PROMPT.as_bytes())?;
+                    stdout.flush()?;
+                }
+                let mut line = Vec::new();
+                if io::stdin().lock().read_until(b'\n', &mut line)? == 0 {
+                    return Ok(None);
+                }
+                Ok(Some(String::from_utf8_lossy(&line).into_owned()))
+            }
+        }
+    }
+}
+
+/// Asks for a line, `None` at the end of input.
+pub(crate) fn prompt(question: &str) -> Option<String> {
+    eprint!("{question}");
+    let mut line = String::new();
+    let length = io::stdin().lock().read_line(&mut line).ok()?;
+    (length > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Asks for a line that the terminal does not show.
+pub(crate) fn prompt_secret(question: &str) -> Option<Zeroizing<String>> {
+    let stdin = io::stdin();
+    let shown = tcgetattr(&stdin).ok();
+    if let Some(shown) = &shown {
+        let mut hidden = shown.clone();
+        hidden.local_flags.remove(LocalFlags::ECHO);
+        // A terminal that cannot hide what is typed is no reason not to ask.
+        let _ = tcsetattr(&stdin, SetArg::TCSAFLUSH, &hidden);
+    }
+    let secret = prompt(question).map(Zeroizing::new);
+    if let Some(shown) = &shown {
+        let _ = tcsetattr(&stdin, SetArg::TCSAFLUSH, shown);
+        eprintln!();
+    }
+    secret
+}
