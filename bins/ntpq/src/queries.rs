@@ -38,7 +38,7 @@ impl Shell {
         // A place behind the end means the last one, as it does to ntpq 4.2.8.
         self.associations
             .get(index)
-            .or(self.associations.last())
+            .or_else(|| self.associations.last())
             .map(|association| association.id)
             .ok_or_else(|| CommandError::NoAssociations(word.to_owned()))
     }

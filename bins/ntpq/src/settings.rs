@@ -72,10 +72,11 @@ impl Shell {
                 format!("{not}authenticated requests being sent\n")
             }
             Action::KeyId => match word {
-                Some(word) => {
-                    self.choose_key(word)?;
-                    String::new()
-                }
+                Some(word) => match self.choose_key(word) {
+                    Ok(()) => String::new(),
+                    // Where a key was not asked for, this is no failure of a request.
+                    Err(error) => format!("{error}\n"),
+                },
                 None => match self.key_id {
                     Some(id) => format!("keyid is {id}\n"),
                     None => "no keyid defined\n".to_owned(),
@@ -102,7 +103,7 @@ impl Shell {
                 let is = match word {
                     None => "is",
                     Some("hash" | "ipv4") => "set to",
-                    Some(_) => return Err(CommandError::What),
+                    Some(_) => return Ok("What?\n".to_owned()),
                 };
                 if let Some(word) = word {
                     self.settings.reference_id_as_hash = word == "hash";

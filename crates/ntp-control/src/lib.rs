@@ -4,7 +4,7 @@
 //! ```
 //! use core::time::Duration;
 //! use ntp_control::{Progress, Request, Session, View, cooked};
-//! use ntp_wire::{AssociationId, Monotonic, Timestamp};
+//! use ntp_wire::{AssociationId, Leap, Monotonic, Timestamp, control::ControlHeader};
 //!
 //! // What time it is, and datagrams, are the caller's.
 //! let now = Monotonic::START;
@@ -14,10 +14,9 @@
 //! assert_eq!(&to_send[12..], b"leap,offset\0");
 //! assert_eq!(session.next_deadline(), Some(now + Duration::from_secs(5)));
 //!
-//! let mut received = to_send;
-//! received[1] = 0x82; // a response to "read variables"
-//! received[10..].copy_from_slice(b"\0\x17leap=0, offset=0.000113");
-//! # received.push(0);
+//! let question = ControlHeader::parse(&to_send)?;
+//! let mut received = [0; 36];
+//! question.respond(Leap::None, 0x0615).emit_message(b"leap=0, offset=0.000113", &mut received)?;
 //! let Progress::Done(response) = session.handle(&received, now) else { panic!() };
 //!
 //! let view = View::new(Timestamp::from_unix(1_795_397_175, 0));

@@ -1,12 +1,13 @@
 //! Some variables under labels of their own: `sysinfo`, `sysstats` and their kin.
 
 use core::fmt::Write;
+use std::net::IpAddr;
 
 use ntp_wire::AssociationId;
 
 use crate::{
     Escaped, Kind, Request, Variable, Variables, View,
-    address::{address, host},
+    address::{address, host, is_reference_clock},
     cooked, status_line,
 };
 
@@ -130,14 +131,13 @@ impl Show {
             Self::Leap => cooked::leap(text),
             Self::Mode => text.parse().ok().map(mode),
             Self::Host => address(text).map(|(address, port)| {
-                let host = host(address, view);
-                port.map_or_else(|| host.clone(), |port| with_port(&host, &port.to_string()))
+                let port = port.map(|port| port.to_string());
+                host_and_port(address, port.as_deref(), view)
             }),
             Self::HostWithPort(port) => address(text).map(|(address, _)| {
-                let port = all
-                    .named(port)
-                    .map(|port| Escaped(port.unquoted()).to_string());
-                with_port(&host(address, view), &port.unwrap_or_default())
+                let port = all.named(port);
+                let port = port.map(|port| Escaped(port.unquoted()).to_string());
+                host_and_port(address, port.as_deref(), view)
             }),
             Self::Time => cooked::time(text, view),
         };
@@ -145,12 +145,15 @@ impl Show {
     }
 }
 
-/// IPv6 addresses have colons of their own, so they stand in brackets.
-fn with_port(host: &str, port: &str) -> String {
-    if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
+/// A host and its port; a reference clock with a name has none.
+fn host_and_port(address: IpAddr, port: Option<&str>, view: &View<'_>) -> String {
+    let host = Escaped(host(address, view).as_bytes()).to_string();
+    match port {
+        None => host,
+        Some(_) if view.names.is_some() && is_reference_clock(address) => host,
+        // IPv6 addresses have colons of their own, so they stand in brackets.
+        Some(port) if host.contains(':') => format!("[{host}]:{port}"),
+        Some(port) => format!("{host}:{port}"),
     }
 }
 
@@ -282,3 +285,50 @@ const PEER: &[Row] = &[
     ("selbroken", "bad reference time:", Show::Text),
     ("candidate", "candidate order:", Show::Text),
 ];
+
+#[cfg(test)]
+mod tests {
+    use ntp_wire::Timestamp;
+
+    use super::*;
+
+    const VIEW: View<'_> = View::new(Timestamp::from_unix(1_795_397_175, 0));
+
+    #[test]
+    fn an_association_in_numbers() {
+        let id = AssociationId::new(5);
+        assert!(
+            Summary::Peer
+                .request(id)
+                .data
+                .starts_with(b"srcadr,srcport,dstadr,dstport,timerec")
+        );
+        assert_eq!(Summary::Peer.request(id).association, id);
+        let data = b"srcadr=10.1.2.3, srcport=9, dstadr=::1, dstport=44, timer=2, nonsense=1";
+        assert_eq!(
+            Summary::Peer.text(id, 0x9014, data, &VIEW),
+            "associd=5 status=9014 conf, reach, sel_reject, 1 event, reachable,\n\
+             remote host:           10.1.2.3:9\n\
+             local address:         [::1]:44\n\
+             time until next send:  2\n"
+        );
+    }
+
+    #[test]
+    fn reference_clocks_have_no_port_where_they_have_a_name() {
+        let names = |_: IpAddr| None;
+        let view = View {
+            names: Some(&names),
+            ..VIEW
+        };
+        let line = |data: &[u8], view: &View<'_>| {
+            let text = Summary::System.text(AssociationId::SYSTEM, 0, data, view);
+            text.lines().nth(1).unwrap().to_owned()
+        };
+        let data = b"peeradr=127.127.1.0:123";
+        assert_eq!(line(data, &VIEW), "system peer:        127.127.1.0:123");
+        assert_eq!(line(data, &view), "system peer:        LOCAL(0)");
+        assert_eq!(line(b"peermode=9", &VIEW), "system peer mode:   mode#9");
+        assert_eq!(line(b"peermode=\x1b", &VIEW), "system peer mode:   ^[");
+    }
+}
