@@ -1,0 +1,101 @@
+//! The packet path: a request to its reply, plain and authenticated.
+
+use std::{collections::HashMap, net::SocketAddr};
+
+use divan::{Bencher, black_box, counter::ItemsCount};
+use ntp_autokey::IffGroups;
+use ntp_discipline::Now;
+use ntp_engine::{
+    Arrival, Engine, LONGEST_REPLY, ProgramDescription, Responder, ServerView, Setup, Verdict,
+};
+use ntp_keys::{KeyTable, MacBuffer};
+use ntp_restrict::{ClientTable, ClientTableLimits, RateLimit};
+use ntp_wire::{Header, KeyId, Mode, Monotonic, Precision, Timestamp, WireTimestamp};
+
+fn main() {
+    divan::main();
+}
+
+const CONF: &str = "server 127.127.1.0\ntrustedkey 1 2 3\n\
+                    restrict default kod limited nomodify noquery\nrestrict 127.0.0.1\n";
+const KEYS: &str = "1 MD5 sesame\n2 SHA1 abracadabra\n3 AES128CMAC sixteen-octets-x\n";
+
+fn now() -> Now {
+    Now {
+        wall: Timestamp::from_unix(1_795_393_189, 0),
+        monotonic: Monotonic::START,
+    }
+}
+
+/// The view of a synchronised server.
+fn view() -> ServerView {
+    let setup = Setup {
+        config: ntp_conf::parse("ntp.conf", CONF, |_| Err(String::new())).config,
+        keys: KeyTable::parse(KEYS).0,
+        autokey: None,
+        groups: IffGroups::new(),
+        frequency: None,
+        precision: Precision::new(-20),
+        port: 123,
+        panic_once: false,
+        step_once: false,
+        one_shot: false,
+        slew: false,
+        restricted_hosts: HashMap::new(),
+        program: ProgramDescription::default(),
+    };
+    let mut engine = Engine::new(setup, [7; 32], now());
+    engine.handle_deadline(now());
+    ServerView::clone(engine.view())
+}
+
+/// A request, with a MAC of key `key` unless that is 0.
+fn request(key: u32) -> Vec<u8> {
+    let mut packet = [0; Header::LENGTH];
+    let nonce = WireTimestamp::from_bits(0x0123_4567_89ab_cdef);
+    Header {
+        mode: Mode::Client,
+        transmit_time: nonce,
+        ..Header::default()
+    }
+    .emit(&mut packet);
+    let mut packet = packet.to_vec();
+    let table = KeyTable::parse(KEYS).0;
+    if let Some(entry) = table.lookup(KeyId::new(key)) {
+        let mut buffer = MacBuffer::new();
+        let mac = entry.key().mac(&packet, &mut buffer).to_vec();
+        packet.extend_from_slice(&key.to_be_bytes());
+        packet.extend_from_slice(&mac);
+    }
+    packet
+}
+
+/// 0 is plain; 1 MD5, 2 SHA-1, 3 AES-128-CMAC. Clients are many, so that none is limited.
+#[divan::bench(args = [0, 1, 2, 3])]
+fn respond(bencher: Bencher<'_, '_>, key: u32) {
+    let view = view();
+    let request = request(key);
+    let mut responder = Responder::new(
+        ClientTable::new(ClientTableLimits::default(), [1; 32]),
+        RateLimit::default(),
+    );
+    let mut client = 0_u32;
+    let mut reply = [0; LONGEST_REPLY];
+    bencher
+        .counter(ItemsCount::new(1_u32))
+        .bench_local(move || {
+            client = client.wrapping_add(0x9e37_79b9);
+            let arrival = Arrival {
+                received: now().wall,
+                now: now(),
+                local: [192, 0, 2, 1].into(),
+                remote: SocketAddr::new(client.to_be_bytes().into(), 40_000),
+            };
+            let verdict = responder.respond(&view, &arrival, black_box(&request), &mut reply);
+            assert!(
+                matches!(verdict, Verdict::Reply(_) | Verdict::Drop(_)),
+                "{verdict:?}"
+            );
+            black_box(verdict)
+        });
+}
