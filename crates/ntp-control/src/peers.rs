@@ -101,6 +101,7 @@ pub fn row(
     let name = peer
         .name
         .clone()
+        .filter(|_| columns != Columns::Local)
         .unwrap_or_else(|| Escaped(address::host(peer.source, view).as_bytes()).to_string());
     let tally = association.status.selection().tally();
     // Writing to a String cannot fail.
