@@ -142,6 +142,11 @@ fn the_rows_of_the_reference() {
         ),
         (
             0x8000,
+            &[("hpoll", "10"), ("ppoll", "4")],
+            " 10.1.2.3        10.9.8.7         2 u  328   16  377   12.346   -0.250   0.125",
+        ),
+        (
+            0x8000,
             &[("srchost", "\"a.very.long.hostname.example.org\"")],
             " a.very.long.hos 10.9.8.7         2 u  328   64  377   12.346   -0.250   0.125",
         ),
