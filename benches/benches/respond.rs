@@ -1,16 +1,13 @@
 //! The packet path: a request to its reply, plain and authenticated.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::net::SocketAddr;
 
 use divan::{Bencher, black_box, counter::ItemsCount};
-use ntp_autokey::IffGroups;
 use ntp_discipline::Now;
-use ntp_engine::{
-    Arrival, Engine, LONGEST_REPLY, ProgramDescription, Responder, ServerView, Setup, Verdict,
-};
+use ntp_engine::{Arrival, Engine, LONGEST_REPLY, Responder, ServerView, Setup, Verdict};
 use ntp_keys::{KeyTable, MacBuffer};
 use ntp_restrict::{ClientTable, ClientTableLimits, RateLimit};
-use ntp_wire::{Header, KeyId, Mode, Monotonic, Precision, Timestamp, WireTimestamp};
+use ntp_wire::{Header, KeyId, Mode, Monotonic, Timestamp, WireTimestamp};
 
 fn main() {
     divan::main();
@@ -30,19 +27,8 @@ fn now() -> Now {
 /// The view of a synchronised server.
 fn view() -> ServerView {
     let setup = Setup {
-        config: ntp_conf::parse("ntp.conf", CONF, |_| Err(String::new())).config,
         keys: KeyTable::parse(KEYS).0,
-        autokey: None,
-        groups: IffGroups::new(),
-        frequency: None,
-        precision: Precision::new(-20),
-        port: 123,
-        panic_once: false,
-        step_once: false,
-        one_shot: false,
-        slew: false,
-        restricted_hosts: HashMap::new(),
-        program: ProgramDescription::default(),
+        ..Setup::new(ntp_conf::parse("ntp.conf", CONF, |_| Err(String::new())).config)
     };
     let mut engine = Engine::new(setup, [7; 32], now());
     engine.handle_deadline(now());

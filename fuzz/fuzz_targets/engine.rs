@@ -2,15 +2,14 @@
 //! port 0.
 #![no_main]
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration as Elapsed};
+use std::{net::SocketAddr, time::Duration as Elapsed};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use ntp_autokey::IffGroups;
 use ntp_discipline::{Adjustment, Now};
-use ntp_engine::{Endpoint, Engine, Input, Output, ProgramDescription, Setup};
+use ntp_engine::{Endpoint, Engine, Input, Output, Setup};
 use ntp_keys::KeyTable;
-use ntp_wire::{Duration, Monotonic, Precision, Timestamp};
+use ntp_wire::{Duration, Monotonic, Timestamp};
 
 const CONF: &str = "server 127.127.1.0\nserver 192.0.2.1 iburst\nserver 192.0.2.2 key 1\n\
                     trustedkey 1\ncontrolkey 1\nrestrict 198.51.100.0 mask 255.255.255.0 limited kod\n";
@@ -30,19 +29,8 @@ fuzz_target!(|steps: Vec<Step<'_>>| {
     };
     let config = ntp_conf::parse("ntp.conf", CONF, |_| Err(String::new())).config;
     let setup = Setup {
-        config,
         keys: KeyTable::parse("1 MD5 sesame\n").0,
-        autokey: None,
-        groups: IffGroups::new(),
-        frequency: None,
-        precision: Precision::new(-20),
-        port: 123,
-        panic_once: false,
-        step_once: false,
-        one_shot: false,
-        slew: false,
-        restricted_hosts: HashMap::new(),
-        program: ProgramDescription::default(),
+        ..Setup::new(config)
     };
     let mut engine = Engine::new(setup, [9; 32], now);
     let local = [192, 0, 2, 9].into();

@@ -67,7 +67,9 @@ fn run(arguments: &Arguments, journal: &mut Journal) -> Result<(), Failure> {
     let servers = survey.into_servers();
 
     let selected = selection::select(&servers, journal);
-    let shown = servers.iter().filter(|_| arguments.query || arguments.debug > 0);
+    let shown = servers
+        .iter()
+        .filter(|_| arguments.query || arguments.debug > 0);
     for server in shown {
         if let Some(text) = report::server(server, arguments.debug > 0) {
             journal.print(&text);

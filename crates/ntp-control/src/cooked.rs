@@ -3,7 +3,7 @@
 use core::fmt::Write;
 use std::net::IpAddr;
 
-use ntp_wire::WireTimestamp;
+use ntp_wire::{WireTimestamp, control::Flash};
 
 use crate::{
     Escaped, Variable, Variables, View,
@@ -175,27 +175,7 @@ fn reference_id(text: &str, view: &View<'_>) -> Option<String> {
 
 /// The tests of the on-wire protocol and of the selection that a peer failed.
 fn flash(bits: u32) -> String {
-    const TESTS: [&str; 13] = [
-        "pkt_dup",
-        "pkt_bogus",
-        "pkt_unsync",
-        "pkt_denied",
-        "pkt_auth",
-        "pkt_stratum",
-        "pkt_header",
-        "pkt_autokey",
-        "pkt_crypto",
-        "peer_stratum",
-        "peer_dist",
-        "peer_loop",
-        "peer_unreach",
-    ];
-    let failed: Vec<_> = TESTS
-        .iter()
-        .enumerate()
-        .filter(|(test, _)| bits >> test & 1 == 1)
-        .map(|(_, &name)| name)
-        .collect();
+    let failed: Vec<_> = Flash::from_bits(bits as u16).words().collect();
     match bits {
         0 => "00 ok".to_owned(),
         bits if failed.is_empty() => format!("{bits:02x}"),

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use ntp_discipline::{
     Candidate, ClockFilter, Estimate, FilterConditions, Sample, SourceKind, Tally,
 };
+use ntp_wire::control::Flash;
 use ntp_wire::{
     AssociationId, Duration, Header, KeyId, Leap, Monotonic, PollExponent, Precision, ReferenceId,
     Stratum, Timestamp, Version, WireTimestamp,
@@ -20,7 +21,7 @@ pub(crate) use self::{
     local_clock::LocalClock,
     server::{Reception, Server},
 };
-use crate::{Flash, event_count::EventCount, schedule::Schedule};
+use crate::{event_count::EventCount, schedule::Schedule};
 
 /// How a source was configured; the words are those of the `server` line.
 #[derive(Clone, PartialEq, Debug)]

@@ -3,31 +3,14 @@
 //! of a month that takes seconds.
 //!
 //! ```
-//! use std::collections::HashMap;
-//! use ntp_autokey::IffGroups;
 //! use ntp_discipline::Now;
-//! use ntp_engine::{Engine, Input, Output, ProgramDescription, Setup};
-//! use ntp_keys::KeyTable;
-//! use ntp_wire::{Header, Mode, Monotonic, Precision, Stratum, Timestamp, WireTimestamp};
+//! use ntp_engine::{Engine, Input, Output, Setup};
+//! use ntp_wire::{Header, Mode, Monotonic, Stratum, Timestamp, WireTimestamp};
 //!
 //! // A server that follows its own clock.
 //! let text = "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\n";
 //! let config = ntp_conf::parse("ntp.conf", text, |_| Err("no other file".to_owned())).config;
-//! let setup = Setup {
-//!     config,
-//!     keys: KeyTable::default(),
-//!     autokey: None,
-//!     groups: IffGroups::new(),
-//!     frequency: None,
-//!     precision: Precision::new(-20),
-//!     port: 123,
-//!     panic_once: false,
-//!     step_once: false,
-//!     one_shot: false,
-//!     slew: false,
-//!     restricted_hosts: HashMap::new(),
-//!     program: ProgramDescription::default(),
-//! };
+//! let setup = Setup::new(config); // without keys, without Autokey
 //! let now = Now {
 //!     wall: Timestamp::from_unix(1_795_393_189, 0),
 //!     monotonic: Monotonic::START,
@@ -66,7 +49,7 @@
 //!   engine publishes and never changes; what is no plain request is the engine's
 //!   ([`Verdict::Engine`]). [`Counters`] say what was done
 //! - authentication: [`TrustedKeys`] here, Autokey in the crate `ntp-autokey`
-//! - what an operator should know: [`Event`]s, whose `Display` is the line for the log; [`Flash`]
+//! - what an operator should know: [`Event`]s, whose `Display` is the line for the log; [`Flash`](ntp_wire::control::Flash)
 //!   says why a server is not believed
 //!
 //! # What it refuses
@@ -83,7 +66,6 @@ mod counters;
 mod engine;
 mod event;
 mod event_count;
-mod flash;
 mod on_wire;
 mod output;
 mod reference_id;
@@ -98,7 +80,6 @@ pub use authority::TrustedKeys;
 pub use counters::Counters;
 pub use engine::Engine;
 pub use event::{Event, Severity, Subject, What};
-pub use flash::Flash;
 pub use output::{Exit, Input, Output};
 pub use responder::{Arrival, DropReason, LONGEST_REPLY, Responder, Verdict};
 pub use server_view::ServerView;

@@ -85,6 +85,26 @@ pub(crate) struct Rest {
 }
 
 impl Setup {
+    /// A configuration and nothing else: no keys, no Autokey, port 123, a clock read to a
+    /// microsecond, no option of the command line. Change what is otherwise.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            keys: KeyTable::default(),
+            autokey: None,
+            groups: IffGroups::new(),
+            frequency: None,
+            precision: Precision::new(-20),
+            port: 123,
+            panic_once: false,
+            step_once: false,
+            one_shot: false,
+            slew: false,
+            restricted_hosts: HashMap::new(),
+            program: ProgramDescription::default(),
+        }
+    }
+
     pub(crate) fn plan(self, rng: &mut impl Rng, now: Monotonic) -> Plan {
         let config = &self.config;
         let tinker = tinker(&config.tinker, self.slew);

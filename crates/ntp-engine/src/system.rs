@@ -6,12 +6,13 @@ use ntp_discipline::{
     Classic, Combined, Discipline, LoopOptions, LoopState, LoopStatus, Now, Outcome, Selection,
     SelectionConditions, Selector, SystemEvent, Unfitness, Update,
 };
+use ntp_wire::control::Flash;
 use ntp_wire::{
     AssociationId, Duration, Leap, Monotonic, PollExponent, Ppm, Precision, ReferenceId, Stratum,
     WireTimestamp,
 };
 
-use crate::{Flash, event_count::EventCount};
+use crate::event_count::EventCount;
 
 /// How fast the error of a clock that nobody corrects grows.
 const TOLERANCE: f64 = 15e-6;

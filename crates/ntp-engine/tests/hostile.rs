@@ -1,12 +1,13 @@
 //! Whatever comes in, the engine does not panic, stays within bounds, and believes nothing of it.
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration as Elapsed};
+#![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
-use ntp_autokey::IffGroups;
+use std::{net::SocketAddr, time::Duration as Elapsed};
+
 use ntp_discipline::Now;
-use ntp_engine::{Endpoint, Engine, Input, Output, ProgramDescription, Setup};
+use ntp_engine::{Endpoint, Engine, Input, Output, Setup};
 use ntp_keys::KeyTable;
-use ntp_wire::{AssociationId, Monotonic, Precision, Timestamp};
+use ntp_wire::{AssociationId, Monotonic, Timestamp};
 use proptest::prelude::*;
 
 const CONF: &str = "server 127.127.1.0\nserver 192.0.2.1 iburst\nserver 192.0.2.2 key 1\n\
@@ -15,19 +16,8 @@ const CONF: &str = "server 127.127.1.0\nserver 192.0.2.1 iburst\nserver 192.0.2.
 fn engine(now: Now) -> Engine {
     let parsed = ntp_conf::parse("ntp.conf", CONF, |_| Err("no".to_owned()));
     let setup = Setup {
-        config: parsed.config,
         keys: KeyTable::parse("1 SHA1 0123456789abcdef0123456789abcdef01234567\n").0,
-        autokey: None,
-        groups: IffGroups::new(),
-        frequency: None,
-        precision: Precision::new(-20),
-        port: 123,
-        panic_once: false,
-        step_once: false,
-        one_shot: false,
-        slew: false,
-        restricted_hosts: HashMap::new(),
-        program: ProgramDescription::default(),
+        ..Setup::new(parsed.config)
     };
     Engine::new(setup, [9; 32], now)
 }

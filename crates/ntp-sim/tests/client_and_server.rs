@@ -1,15 +1,15 @@
 //! A client and a server, run by the engine of ntpd, in a world of their own.
 
-use std::{collections::HashMap, net::IpAddr, time::Duration as Elapsed};
+#![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
-use ntp_autokey::IffGroups;
+use std::{net::IpAddr, time::Duration as Elapsed};
+
 use ntp_discipline::Now;
-use ntp_engine::{Engine, Exit, ProgramDescription, Setup};
+use ntp_engine::{Engine, Exit, Setup};
 use ntp_keys::KeyTable;
 use ntp_sim::{Datagram, Delay, Link, Loss, World};
 use ntp_wire::{
-    AssociationId, Duration, Header, KissCode, Leap, Mode, Packet, Ppm, Precision, Stratum,
-    Timestamp,
+    AssociationId, Duration, Header, KissCode, Leap, Mode, Packet, Ppm, Stratum, Timestamp,
     control::{ControlHeader, ControlMessage, ErrorCode, Opcode, PeerStatus, Selection},
 };
 
@@ -27,20 +27,9 @@ fn setup(text: &str) -> Setup {
     });
     assert!(!parsed.has_errors(), "{}", parsed.render());
     Setup {
-        config: parsed.config,
         keys: KeyTable::parse("1 MD5 sesame\n2 SHA1 abracadabra\n3 AES128CMAC sixteen-octets-x\n")
             .0,
-        autokey: None,
-        groups: IffGroups::new(),
-        frequency: None,
-        precision: Precision::new(-20),
-        port: 123,
-        panic_once: false,
-        step_once: false,
-        one_shot: false,
-        slew: false,
-        restricted_hosts: HashMap::new(),
-        program: ProgramDescription::default(),
+        ..Setup::new(parsed.config)
     }
 }
 

@@ -21,10 +21,12 @@
 //! was asked: [`SystemStatus`], [`PeerStatus`], [`ClockStatus`], or [`ErrorCode`] if the error bit is
 //! set.
 
+mod flash;
 mod fragment;
 mod message;
 mod status;
 
+pub use flash::Flash;
 pub use fragment::{Fragment, Fragments};
 pub use message::{ControlMac, ControlMessage};
 pub use status::{ClockStatus, PeerStatus, Selection, SystemStatus};

@@ -8,13 +8,14 @@ use std::{
 use ntp_autokey::{Association as Autokey, ClientOptions};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{FilterConditions, Now, Sample};
+use ntp_wire::control::Flash;
 use ntp_wire::{
     AssociationId, Duration, Header, KissCode, Leap, Mode, Monotonic, Packet, Stratum, Timestamp,
     Trailer,
 };
 
 use super::{Association, Last, Security, Source};
-use crate::{Flash, authority::Authority, on_wire::OnWire};
+use crate::{authority::Authority, on_wire::OnWire};
 
 /// A server whose root distance is above this is not synchronised, whatever it says (16 s).
 const MAXIMUM_DISTANCE: Duration = Duration::from_seconds(16);

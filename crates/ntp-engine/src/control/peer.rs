@@ -1,10 +1,11 @@
 //! The variables of an association.
 
+use ntp_wire::control::Flash;
 use ntp_wire::{Duration, ReferenceId, Stratum};
 
 use super::listing::Items;
 use crate::{
-    Engine, Flash,
+    Engine,
     association::{Association, Security, Server, Source},
 };
 

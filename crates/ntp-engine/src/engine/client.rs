@@ -2,6 +2,7 @@
 
 use ntp_discipline::Now;
 use ntp_restrict::RestrictFlags;
+use ntp_wire::control::Flash;
 use ntp_wire::{AssociationId, KissCode, Packet, PollExponent, ReferenceId};
 
 use super::Engine;
@@ -100,7 +101,7 @@ impl Engine {
                 .answered(association.settings.minimum_poll);
             association.last.header = header;
             association.last.received = Some(now.wall);
-            association.flash = crate::Flash::NONE;
+            association.flash = Flash::NONE;
             for sample in samples {
                 association.push(sample, &conditions);
             }
@@ -148,7 +149,7 @@ impl Engine {
             }),
             Ok(None) => {}
             Err(error) => {
-                association.flash |= crate::Flash::AUTHENTICATION;
+                association.flash |= Flash::AUTHENTICATION;
                 // Said at the first poll, then once in a while.
                 let polls = association.schedule.unanswered();
                 if polls <= 1 || polls.is_multiple_of(64) {
@@ -180,7 +181,7 @@ impl Engine {
             if flags.contains(RestrictFlags::NO_TRUST)
                 && association.settings.security == crate::association::Security::None
             {
-                association.flash |= crate::Flash::DENIED;
+                association.flash |= Flash::DENIED;
                 continue;
             }
             let now = Now {

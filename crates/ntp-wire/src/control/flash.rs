@@ -1,6 +1,6 @@
 //! Why a packet was not believed, and why a server is not used.
 
-use std::{
+use core::{
     fmt,
     ops::{BitAnd, BitOr, BitOrAssign, Not},
 };
@@ -46,6 +46,36 @@ impl Flash {
     /// As ntpq shows it.
     pub const fn bits(self) -> u16 {
         self.0
+    }
+
+    /// From what ntpq shows.
+    pub const fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    /// The words of the tests that failed, as ntpq prints them; bits that no test has are silent.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        const WORDS: [&str; 13] = [
+            "pkt_dup",
+            "pkt_bogus",
+            "pkt_unsync",
+            "pkt_denied",
+            "pkt_auth",
+            "pkt_stratum",
+            "pkt_header",
+            "pkt_autokey",
+            "pkt_crypto",
+            "peer_stratum",
+            "peer_dist",
+            "peer_loop",
+            "peer_unreach",
+        ];
+        let is_set = move |bit: usize| self.0 >> bit & 1 == 1;
+        WORDS
+            .into_iter()
+            .enumerate()
+            .filter(move |(bit, _)| is_set(*bit))
+            .map(|(_, word)| word)
     }
 
     /// Whether every test passed.
@@ -102,32 +132,13 @@ impl fmt::Debug for Flash {
     }
 }
 
-/// The words that ntpq prints, or `ok`.
+/// The words that ntpq prints, blanks between them, or `ok`.
 impl fmt::Display for Flash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const WORDS: [&str; 13] = [
-            "pkt_dup",
-            "pkt_bogus",
-            "pkt_unsync",
-            "pkt_denied",
-            "pkt_auth",
-            "pkt_stratum",
-            "pkt_header",
-            "pkt_autokey",
-            "pkt_crypto",
-            "peer_stratum",
-            "peer_dist",
-            "peer_loop",
-            "peer_unreach",
-        ];
         if self.is_empty() {
             return f.write_str("ok");
         }
-        let failed = WORDS
-            .iter()
-            .enumerate()
-            .filter(|(bit, _)| self.0 >> bit & 1 == 1);
-        for (index, (_, word)) in failed.enumerate() {
+        for (index, word) in self.words().enumerate() {
             if index > 0 {
                 f.write_str(" ")?;
             }
