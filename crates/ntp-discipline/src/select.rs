@@ -8,13 +8,13 @@ mod candidate;
 mod cluster;
 mod combine;
 mod intersection;
-mod tally;
 
 pub use candidate::{Candidate, Limits, SourceKind, Unfitness};
 use cluster::cluster;
 use combine::combine;
 use intersection::intersection;
-pub use tally::Tally;
+/// What became of a candidate, in the words and numbers of mode 6.
+pub use ntp_wire::control::Selection as Tally;
 
 /// What the selection needs to know besides the candidates.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -97,7 +97,7 @@ impl Selector {
             ..Selection::default()
         };
         let (mut entrants, mut last_resort) = self.admit(candidates, conditions);
-        selection.mark(&entrants, Tally::Falsetick);
+        selection.mark(&entrants, Tally::Falseticker);
 
         let agreed = intersection(&entrants);
         entrants.retain(|entrant| {

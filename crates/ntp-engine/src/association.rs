@@ -12,8 +12,7 @@ use ntp_discipline::{
 use ntp_wire::control::Flash;
 use ntp_wire::{
     AssociationId, Duration, Header, KeyId, Leap, Monotonic, PollExponent, Precision, ReferenceId,
-    Stratum, Timestamp, Version, WireTimestamp,
-    control::{PeerStatus, Selection as SelectionCode},
+    Stratum, Timestamp, Version, WireTimestamp, control::PeerStatus,
 };
 
 pub use self::server::Endpoint;
@@ -213,15 +212,11 @@ impl Association {
 
     /// The status word of mode 6 (RFC 9327 section 3.2).
     pub(crate) fn status(&self) -> PeerStatus {
-        PeerStatus::new(
-            SelectionCode::from_bits(self.tally.code()),
-            self.events.count,
-            self.events.last,
-        )
-        .with_configured(true)
-        .with_authentication_enabled(self.settings.security != Security::None)
-        .with_authentic(self.server().is_some_and(Server::is_authentic))
-        .with_reachable(self.schedule.reach() != 0)
+        PeerStatus::new(self.tally, self.events.count, self.events.last)
+            .with_configured(true)
+            .with_authentication_enabled(self.settings.security != Security::None)
+            .with_authentic(self.server().is_some_and(Server::is_authentic))
+            .with_reachable(self.schedule.reach() != 0)
     }
 
     /// When the header that is shown was received, as 64 bits.

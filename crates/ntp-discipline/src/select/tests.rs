@@ -144,14 +144,14 @@ fn root_distance_is_the_sum_of_all_errors() {
 #[test]
 fn two_that_disagree_leave_nobody() {
     let found = select(&[server(0.0, 10.0), server(100.0, 10.0)]);
-    assert_eq!(found.tallies, [Tally::Falsetick, Tally::Falsetick]);
+    assert_eq!(found.tallies, [Tally::Falseticker, Tally::Falseticker]);
     assert_eq!(found.combined, None);
     let believed = Candidate {
         always_true: true,
         ..server(100.0, 10.0)
     };
     let found = select(&[server(0.0, 10.0), believed]);
-    assert_eq!(found.tallies, [Tally::Falsetick, Tally::SystemPeer]);
+    assert_eq!(found.tallies, [Tally::Falseticker, Tally::SystemPeer]);
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn a_pulse_takes_over_from_a_preferred_survivor() {
     assert_eq!(found.combined.unwrap().offset, pulse.offset);
     assert_eq!(
         select(&[server(2.0, 10.0), pulse]).tallies,
-        [Tally::SystemPeer, Tally::Falsetick]
+        [Tally::SystemPeer, Tally::Falseticker]
     );
 }
 
@@ -400,7 +400,7 @@ proptest! {
         let found = selector.select(&candidates, &conditions);
         prop_assert_eq!(found.tallies.len(), candidates.len());
         for survivor in &found.survivors {
-            prop_assert!(found.tallies[*survivor].code() >= Tally::Candidate.code());
+            prop_assert!(found.tallies[*survivor] >= Tally::Candidate);
             prop_assert!(!selector.unfitness(&candidates[*survivor], &conditions).any());
         }
         if let Some(combined) = found.combined {
@@ -455,7 +455,7 @@ proptest! {
             .collect();
         let found = select(&candidates);
         for (index, tally) in found.tallies.iter().enumerate() {
-            prop_assert_eq!(*tally == Tally::Falsetick, index >= errors.len());
+            prop_assert_eq!(*tally == Tally::Falseticker, index >= errors.len());
         }
         let offset = found.combined.unwrap().offset.to_seconds_f64();
         prop_assert!(offset.abs() < 0.050);

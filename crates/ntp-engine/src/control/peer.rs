@@ -210,7 +210,11 @@ fn stages(association: &Association, of: impl Fn(&ntp_discipline::Sample) -> Dur
 fn why_not_used(association: &Association) -> String {
     let flash: Flash = association.flash;
     if flash.is_empty() {
-        association.tally.word().to_owned()
+        association
+            .tally
+            .word()
+            .trim_start_matches("sel_")
+            .to_owned()
     } else {
         flash.to_string()
     }
