@@ -43,6 +43,10 @@ pub(crate) enum StartError {
     Clock(#[from] OpenClockError),
     #[error("{0}; is another ntpd running?")]
     Socket(#[from] ntp_os::BindError),
+    #[error(
+        "no address to listen on: -I, -4 and -6 leave none of this machine's addresses that are up"
+    )]
+    NoAddress,
     #[error("user: {0}")]
     Account(#[from] ntp_os::AccountError),
     #[error("can't become that user: {0}")]
@@ -114,6 +118,9 @@ fn serve(
         },
     );
     sockets.scan(poll.registry(), &mut log)?;
+    if sockets.tokens().next().is_none() {
+        return Err(StartError::NoAddress);
+    }
     let drift_file = arguments
         .drift_file
         .clone()
