@@ -186,8 +186,11 @@ fn associations(
             )
         });
     let mut all: Vec<Association> = clocks.collect();
-    let served = |kind| matches!(kind, AssociationKind::Server | AssociationKind::Pool);
-    for line in config.associations.iter().filter(|line| served(line.kind)) {
+    let served = config
+        .associations
+        .iter()
+        .filter(|line| line.kind == AssociationKind::Server);
+    for line in served {
         let security = match (line.autokey, line.key) {
             (true, _) => Security::Autokey {
                 ident: line.ident.clone().or_else(|| config.ident.clone()),
