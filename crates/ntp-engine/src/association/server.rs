@@ -44,6 +44,8 @@ pub(crate) struct Server {
     pub(super) wire: OnWire,
     pub(crate) autokey: Option<Autokey>,
     authentic: bool,
+    /// What was last wrong with the authentication, until something is right.
+    pub(crate) problem: Option<String>,
     /// When the log was last told of a packet that was not authentic.
     complained: Option<Monotonic>,
     pub(crate) received: u64,
@@ -92,6 +94,7 @@ impl Server {
             wire: OnWire::default(),
             autokey,
             authentic: false,
+            problem: None,
             complained: None,
             received: 0,
             sent: 0,
@@ -184,13 +187,15 @@ impl Association {
                     .is_none_or(|last| now.monotonic - last >= QUIET);
                 if due {
                     server.complained = Some(now.monotonic);
-                    reception.not_authentic = Some(failure.why);
+                    reception.not_authentic = Some(failure.why.clone());
                 }
+                server.problem = Some(failure.why);
                 return reception;
             }
         };
         // Only now: what is not authentic must not shut out the true reply.
         server.wire.accept(header);
+        server.problem = None;
         let was_authentic = std::mem::replace(&mut server.authentic, verified.proven);
         reception.dance_progress = verified.progress;
         if let Some(kiss) = header.kiss_code() {

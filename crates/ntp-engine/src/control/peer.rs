@@ -121,6 +121,10 @@ impl Engine {
             "sent" => items.plain(name, server.map_or(0, |server| server.sent)),
             "badauth" => items.plain(name, server.map_or(0, |server| server.bad_authentication)),
             "bogusorg" => items.plain(name, server.map_or(0, |server| server.bogus)),
+            "autherror" => {
+                let problem = server.and_then(|server| server.problem.as_deref());
+                items.quoted(name, problem.unwrap_or_default())
+            }
             "oldpkt" => items.plain(name, server.map_or(0, |server| server.duplicates)),
             _ => server.is_some_and(|server| autokey_variable(association, server, name, items)),
         }
@@ -143,13 +147,6 @@ fn autokey_variable(
         "ident" => match &association.settings.security {
             Security::Autokey { ident } => items.quoted(name, ident.as_deref().unwrap_or("")),
             _ => false,
-        },
-        "cryptoerror" => match autokey.last_error() {
-            Some(error) => items.quoted(
-                name,
-                &format!("{:#x} {}: {error}", error.code(), error.words()),
-            ),
-            None => items.quoted(name, ""),
         },
         _ => false,
     }

@@ -150,6 +150,9 @@ impl Engine {
             Ok(None) => {}
             Err(error) => {
                 association.flash |= Flash::AUTHENTICATION;
+                if let Some(server) = association.server_mut() {
+                    server.problem = Some(error.to_string());
+                }
                 // Said at the first poll, then once in a while.
                 let polls = association.schedule.unanswered();
                 if polls <= 1 || polls.is_multiple_of(64) {
