@@ -14,6 +14,8 @@ use crate::{
 mod encoding;
 mod issue;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 /// A certificate: a name, a public key, and who vouches for it from when to when.
 ///

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 mod generate;
 mod power;
+#[cfg(test)]
+mod tests;
 
 pub use generate::GenerateError;
 pub use power::secret_power;

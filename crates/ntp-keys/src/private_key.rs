@@ -142,3 +142,93 @@ pub struct SignError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[error("cannot decrypt: encrypted for another key, or altered")]
 pub struct DecryptError;
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::ChaCha12Rng};
+
+    use super::*;
+    use crate::VerifyError;
+
+    fn random() -> ChaCha12Rng {
+        ChaCha12Rng::from_seed([9; 32])
+    }
+
+    #[test]
+    fn every_scheme_signs_where_the_key_has_room() {
+        for bits in [256, 512, 768] {
+            let key = PrivateKey::generate(bits, &mut random()).unwrap();
+            assert_eq!(
+                (key.bits(), key.signature_length() * 8),
+                (bits, bits as usize)
+            );
+            for scheme in SignatureScheme::ALL {
+                let signed = key.sign(scheme, &[b"one", b"", b"two"]);
+                assert_eq!(
+                    signed.is_ok(),
+                    bits >= scheme.least_bits(),
+                    "{bits} {scheme}"
+                );
+                let Ok(signature) = signed else { continue };
+                let public = key.public();
+                public.verify(scheme, &[b"onetwo"], &signature).unwrap();
+                let other = public.verify(scheme, &[b"oneTwo"], &signature);
+                assert_eq!(other, Err(VerifyError::Mismatch));
+                let short = public.verify(scheme, &[b"onetwo"], &signature[1..]);
+                assert!(matches!(short, Err(VerifyError::Length { .. })));
+            }
+        }
+    }
+
+    #[test]
+    fn both_libraries_verify_strong_signatures() {
+        let key = PrivateKey::generate(2048, &mut random()).unwrap();
+        for scheme in SignatureScheme::ALL {
+            let mut signature = key.sign(scheme, &[b"value"]).unwrap();
+            key.public()
+                .verify(scheme, &[b"va", b"lue"], &signature)
+                .unwrap();
+            signature[100] ^= 4;
+            let altered = key.public().verify(scheme, &[b"value"], &signature);
+            assert_eq!(altered, Err(VerifyError::Mismatch));
+        }
+    }
+
+    #[test]
+    fn cookies_travel_encrypted() {
+        let key = PrivateKey::generate(512, &mut random()).unwrap();
+        let encrypted = key
+            .public()
+            .encrypt_oaep(&mut random(), &[1, 2, 3, 4])
+            .unwrap();
+        assert_eq!(encrypted.len(), 64);
+        assert_eq!(*key.decrypt_oaep(&encrypted).unwrap(), [1, 2, 3, 4]);
+        let other = PrivateKey::generate(512, &mut ChaCha12Rng::from_seed([8; 32])).unwrap();
+        assert_eq!(other.decrypt_oaep(&encrypted), Err(DecryptError));
+        assert_eq!(key.decrypt_oaep(&encrypted[1..]), Err(DecryptError));
+        let small = PrivateKey::generate(256, &mut random()).unwrap();
+        assert!(
+            small
+                .public()
+                .encrypt_oaep(&mut random(), &[1, 2, 3, 4])
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn sizes_and_damage_are_refused() {
+        for bits in [0, 255, 4097, u32::MAX] {
+            let refused = PrivateKey::generate(bits, &mut random());
+            assert_eq!(refused, Err(PrivateKeyError::NotSupported { bits }));
+        }
+        let der = PrivateKey::generate(256, &mut random())
+            .unwrap()
+            .public()
+            .to_pkcs1_der();
+        for length in 0..der.len() {
+            assert!(PublicKey::from_pkcs1_der(&der[..length]).is_err());
+        }
+        // A sequence of two zeroes.
+        assert!(PublicKey::from_pkcs1_der(&[0x30, 6, 2, 1, 0, 2, 1, 0]).is_err());
+    }
+}

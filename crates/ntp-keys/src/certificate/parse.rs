@@ -1,6 +1,9 @@
 //! Certificates from octets.
 
-use der::{AnyRef, Decode, Encode, asn1::OctetStringRef};
+use der::{
+    AnyRef, Decode, Encode, ErrorKind, Tag,
+    asn1::{BitStringRef, OctetStringRef},
+};
 use x509_cert::{
     ext::{Extension, pkix::ExtendedKeyUsage},
     spki::SubjectPublicKeyInfoRef,
@@ -18,7 +21,7 @@ pub(super) fn certificate(der: &[u8]) -> Result<Certificate, CertificateError> {
     if signed.version != encoding::VERSION_3 {
         return Err(CertificateError::Version(u32::from(signed.version) + 1));
     }
-    if signed.algorithm.oid != whole.algorithm.oid {
+    if signed.algorithm != whole.algorithm {
         return Err(CertificateError::SchemesDiffer);
     }
     let scheme =
@@ -27,7 +30,7 @@ pub(super) fn certificate(der: &[u8]) -> Result<Certificate, CertificateError> {
     Ok(Certificate {
         der: der.to_vec(),
         signed: whole.signed.to_der()?,
-        signature: whole.signature.raw_bytes().to_vec(),
+        signature: octets(whole.signature)?.to_vec(),
         scheme,
         subject: name(signed.subject, "subject")?,
         issuer: name(signed.issuer, "issuer")?,
@@ -56,9 +59,17 @@ fn public_key(key: AnyRef<'_>) -> Result<PublicKey, CertificateError> {
     if key.algorithm.oid != encoding::RSA_ENCRYPTION {
         return Err(CertificateError::KeyAlgorithm(key.algorithm.oid));
     }
-    Ok(PublicKey::from_pkcs1_der(
-        key.subject_public_key.raw_bytes(),
-    )?)
+    Ok(PublicKey::from_pkcs1_der(octets(key.subject_public_key)?)?)
+}
+
+/// A bit string of whole octets: what is not signed must not be read in two ways.
+fn octets(bits: BitStringRef<'_>) -> der::Result<&[u8]> {
+    bits.as_bytes().ok_or_else(|| {
+        ErrorKind::Value {
+            tag: Tag::BitString,
+        }
+        .into()
+    })
 }
 
 #[derive(Default)]
