@@ -49,11 +49,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     ));
     let store = Store::new(Path::new("."));
     let mut random = generator()?;
-    if arguments.md5_keys {
-        return Ok(symmetric::make(&names, &store, &mut random)?);
-    }
     if arguments.export {
         return Ok(export::print(arguments, &names, &store, &mut random)?);
+    }
+    let _lock = store.lock()?;
+    if arguments.md5_keys {
+        return Ok(symmetric::make(&names, &store, &mut random)?);
     }
     Ok(host::make(arguments, names, &store, &mut random)?)
 }

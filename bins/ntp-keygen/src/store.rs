@@ -78,6 +78,17 @@ impl Store {
         }
     }
 
+    /// Waits until no other run works in this directory, and keeps others out while the answer
+    /// lives. Where the file system has no locks it goes on without.
+    pub(crate) fn lock(&self) -> Result<fs::File, StoreError> {
+        let fail = |source| StoreError::Directory { source };
+        let directory = fs::File::open(&self.directory).map_err(fail)?;
+        match directory.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(fail(error)),
+            _ => Ok(directory),
+        }
+    }
+
     /// Now, or the next second if files of this second are there.
     pub(crate) fn moment(&self) -> Result<Moment, StoreError> {
         const ATTEMPTS: usize = 30;
