@@ -155,13 +155,19 @@ impl Stage {
     /// Steps the client's clock, which is 37 s ahead.
     fn set_client(&self) -> Result<(), Box<dyn Error>> {
         self.wait_for_time()?;
-        let line = format!(
-            "ntpdate -b --port {} --source {CLIENT} --clock virtual:offset=37,freq=50,state=clock {SERVER}",
-            self.port
-        );
-        print!("{}", self.shell("client", &line)?);
-        println!();
-        Ok(())
+        // The first run makes the clock, which is kept in the file `clock` from then on.
+        let ntpdate = |option: &str, clock: &str| {
+            let line = format!(
+                "ntpdate {option} --port {} --source {CLIENT} --clock virtual:{clock} {SERVER}",
+                self.port
+            );
+            print!("{}", self.shell("client", &line)?);
+            println!();
+            Ok::<_, Box<dyn Error>>(())
+        };
+        ntpdate("-q", "offset=37,freq=50,state=clock")?;
+        ntpdate("-b", "state=clock")?;
+        ntpdate("-q", "state=clock")
     }
 
     fn start_client(&self) -> Result<Program, Box<dyn Error>> {

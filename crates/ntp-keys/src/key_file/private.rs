@@ -15,6 +15,9 @@ use crate::{GroupError, IffGroup, PrivateKeyError, Secret, pem::PemBlock};
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
 
+/// Rounds of PBKDF2 that are taken on; recommendations of today are well below a million.
+const MOST_ROUNDS: u32 = 5_000_000;
+
 /// What a private key block holds.
 pub(super) enum Numbers {
     Rsa(Box<RsaPrivateKey>),
@@ -76,6 +79,7 @@ pub(super) fn open(block: &PemBlock, password: &str) -> Result<Numbers, KeyFileE
         "ENCRYPTED PRIVATE KEY" => {
             let encrypted = EncryptedPrivateKeyInfoRef::from_der(&block.body)
                 .map_err(|_| unknown_encryption(&block.body))?;
+            check_effort(&encrypted.encryption_algorithm)?;
             let plain = encrypted
                 .decrypt(password)
                 .map_err(|_| KeyFileError::WrongPassword)?;
@@ -153,6 +157,23 @@ fn rsa(octets: &[u8]) -> Result<Box<RsaPrivateKey>, KeyFileError> {
     RsaPrivateKey::from_pkcs1_der(octets)
         .map(Box::new)
         .map_err(|error| PrivateKeyError::Numbers(error.to_string()).into())
+}
+
+/// Refuses an encryption that would take the start of a daemon minutes to undo.
+fn check_effort(scheme: &pkcs8::pkcs5::EncryptionScheme) -> Result<(), KeyFileError> {
+    let rounds = scheme
+        .pbes2()
+        .and_then(|parameters| parameters.kdf.pbkdf2())
+        .map(|kdf| kdf.iteration_count);
+    match rounds {
+        Some(rounds) if rounds <= MOST_ROUNDS => Ok(()),
+        Some(rounds) => Err(KeyFileError::UnknownCipher(format!(
+            "{rounds} rounds of PBKDF2"
+        ))),
+        None => Err(KeyFileError::UnknownCipher(
+            "a scheme other than PBES2 with PBKDF2".into(),
+        )),
+    }
 }
 
 /// What to say of an encryption that the library does not know.
