@@ -3,100 +3,14 @@
 // Whatever goes wrong, the test shall fail.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt, symlink},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::OnceLock,
-    thread,
-    time::Duration,
-};
+mod directory;
+mod export;
 
-use ntp_keys::{CertificateTrust, KeyFile, KeyTable, SignatureScheme};
-use tempfile::TempDir;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio, thread, time::Duration};
 
-/// What a run came to.
-#[derive(Debug)]
-struct Run {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
+use ntp_keys::{CertificateTrust, KeyTable, SignatureScheme};
 
-impl Run {
-    fn says(&self, text: &str) -> bool {
-        self.stderr.contains(text)
-    }
-}
-
-fn command(directory: &Path, line: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ntp-keygen"));
-    command
-        .args(line.split(' '))
-        .current_dir(directory)
-        .stdin(Stdio::null());
-    command
-}
-
-fn keygen(directory: &Path, line: &str) -> Run {
-    let output = command(directory, line).output().unwrap();
-    Run {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-/// A copy of the keys of one `-T -I -p redhat`.
-fn server() -> TempDir {
-    static KEYS: OnceLock<TempDir> = OnceLock::new();
-    let keys = KEYS.get_or_init(|| {
-        let directory = tempfile::tempdir().unwrap();
-        let run = keygen(directory.path(), "-T -I -p redhat -s server");
-        assert_eq!(run.code, Some(0), "{run:?}");
-        assert_eq!(run.stdout, "");
-        directory
-    });
-    let copy = tempfile::tempdir().unwrap();
-    for name in names(keys.path()) {
-        let (from, to) = (keys.path().join(&name), copy.path().join(&name));
-        match fs::read_link(&from) {
-            Ok(target) => symlink(target, to).unwrap(),
-            Err(_) => drop(fs::copy(from, to).unwrap()),
-        }
-    }
-    copy
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
-fn open(path: &Path) -> KeyFile {
-    KeyFile::parse(&fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn target(directory: &TempDir, link: &str) -> PathBuf {
-    fs::read_link(directory.path().join(link)).unwrap()
-}
-
-/// All that is in a directory: names, what links lead to, what files hold.
-fn everything(directory: &Path) -> Vec<(String, Option<PathBuf>, Vec<u8>)> {
-    names(directory)
-        .into_iter()
-        .map(|name| {
-            let path = directory.join(&name);
-            let link = fs::read_link(&path).ok();
-            (name, link, fs::read(path).unwrap_or_default())
-        })
-        .collect()
-}
+use crate::directory::{command, keygen, names, open, server, target};
 
 #[test]
 fn a_server_gets_files_and_links() {
@@ -259,110 +173,6 @@ fn the_keys_of_2008_can_be_made() {
     );
 }
 
-/// Both dialects, and none: parameters only, with the filestamp of the key, and nothing changes.
-#[test]
-fn parameters_are_exported_in_either_dialect() {
-    let directory = server();
-    let key = open(&directory.path().join("ntpkey_iffkey_server"));
-    let group = key.iff_group("redhat").unwrap();
-    let before = everything(directory.path());
-    for (line, name, password, said) in [
-        (
-            "-e -q redhat -p linux",
-            "IFFpar",
-            Some("linux"),
-            "as in 2008",
-        ),
-        (
-            "-e -p redhat -q linux",
-            "iffpar",
-            Some("linux"),
-            "Taking -p",
-        ),
-        ("-e -p redhat", "iffpar", None, "not encrypted"),
-        (
-            "--id-key --export-passwd=redhat --password=linux -T",
-            "IFFpar",
-            Some("linux"),
-            "no effect",
-        ),
-    ] {
-        let run = keygen(directory.path(), &format!("{line} -s server"));
-        assert_eq!(run.code, Some(0), "{run:?}");
-        assert!(run.says(said), "{line}: {run:?}");
-        let file = KeyFile::parse(&run.stdout).unwrap();
-        assert_eq!(
-            file.name(),
-            format!("ntpkey_{name}_server.{}", key.filestamp())
-        );
-        assert_eq!(file.is_encrypted(), password.is_some(), "{line}");
-        assert_eq!(run.stdout.matches("-----BEGIN").count(), 1, "{line}");
-        let exported = file.iff_group(password.unwrap_or("any")).unwrap();
-        assert_eq!(exported, group.without_secret());
-        if password.is_some() {
-            assert!(file.iff_group("redhat").is_err());
-        }
-    }
-    assert_eq!(everything(directory.path()), before);
-}
-
-#[test]
-fn a_wrong_password_changes_and_prints_nothing() {
-    let directory = server();
-    let before = everything(directory.path());
-    for (line, said) in [
-        (
-            "-e -q one -p two",
-            "ntpkey_iffkey_server: neither the password of -p nor that of -q",
-        ),
-        (
-            "-e -p one",
-            "ntpkey_iffkey_server: neither the password of -p nor the host name",
-        ),
-        ("-e", "ntpkey_iffkey_server: the host name does not open it"),
-        ("-e -q redhat", "is none for export"),
-        ("-p one", "ntpkey_host_server: neither"),
-        ("-T", "ntpkey_host_server: the host name"),
-        // A new host key beside an IFF key with another password would stop ntpd.
-        ("-H -p one", "ntpkey_iffkey_server: neither"),
-        ("-I -q redhat -p linux", "one password"),
-        ("-m 256 -H -p redhat", "takes"),
-        ("-G -p redhat", "GQ"),
-        ("-S DSA -p redhat", "RSA"),
-    ] {
-        let run = keygen(directory.path(), &format!("{line} -s server"));
-        assert_eq!(run.code, Some(255), "{line}: {run:?}");
-        assert_eq!(run.stdout, "", "{line}");
-        assert!(run.says(said), "{line}: {run:?}");
-        assert!(!run.says("redhat") && !run.says("linux"), "{line}: {run:?}");
-    }
-    assert_eq!(everything(directory.path()), before);
-    let run = keygen(directory.path(), "-e -p redhat -s elsewhere");
-    assert!(
-        run.code == Some(255) && run.says("no IFF key of elsewhere"),
-        "{run:?}"
-    );
-    assert_eq!(keygen(directory.path(), "-c RSA-MD2").code, Some(2));
-}
-
-/// The shell empties the file before the program can see it; at least it must not look well.
-#[test]
-fn an_export_onto_the_keys_themselves_is_refused() {
-    let directory = server();
-    let name = directory
-        .path()
-        .join(target(&directory, "ntpkey_iffkey_server"));
-    let text = fs::read(&name).unwrap();
-    let file = fs::OpenOptions::new().append(true).open(&name).unwrap();
-    let status = command(directory.path(), "-e -p redhat -s server")
-        .stdout(file)
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-    assert_eq!(status.code(), Some(255));
-    assert_eq!(fs::read(&name).unwrap(), text);
-}
-
 #[test]
 fn the_host_name_is_the_password_where_none_is_given() {
     let directory = tempfile::tempdir().unwrap();
@@ -454,26 +264,6 @@ fn runs_at_once_do_not_mix() {
     let key = file("ntpkey_host_server").private_key("pw").unwrap();
     let certificate = file("ntpkey_cert_server").certificate().unwrap();
     assert_eq!(certificate.public_key(), key.public());
-}
-
-/// Keys of 2008 are under another name, and parameters of a client can be passed on.
-#[test]
-fn the_names_of_2008_are_found() {
-    let directory = server();
-    let from = |name: &str| directory.path().join(name);
-    fs::rename(from("ntpkey_iffkey_server"), from("ntpkey_iff_server")).unwrap();
-    let run = keygen(directory.path(), "-e -q redhat -p linux -s server");
-    assert_eq!(run.code, Some(0), "{run:?}");
-    fs::remove_file(from("ntpkey_iff_server")).unwrap();
-    fs::write(from("ntpkey_iff_server"), &run.stdout).unwrap();
-    let again = keygen(directory.path(), "-e -p linux -s server");
-    let [first, second] = [(&run, "linux"), (&again, "")].map(|(run, password)| {
-        KeyFile::parse(&run.stdout)
-            .unwrap()
-            .iff_group(password)
-            .unwrap()
-    });
-    assert_eq!(first, second);
 }
 
 #[test]
