@@ -91,6 +91,19 @@ impl Tap {
         }
     }
 
+    /// The first Autokey field of each packet that had one: whether `server` sent it, its type, and
+    /// what follows its head.
+    pub fn autokey_fields(&self, server: IpAddr) -> Vec<(bool, u16, Vec<u8>)> {
+        self.seen()
+            .iter()
+            .filter_map(|captured| {
+                let packet = ntp_wire::Packet::parse(&captured.data).ok()?;
+                let field = packet.extensions().next()?;
+                Some((captured.source == server, field.kind, field.body.to_vec()))
+            })
+            .collect()
+    }
+
     /// All that was seen so far.
     ///
     /// # Panics

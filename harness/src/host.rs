@@ -199,6 +199,31 @@ impl Host {
         path
     }
 
+    /// Starts our ntpd on this host, with the file `ntp.conf` in its directory and this clock.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be started.
+    pub fn ntpd(&self, clock: &str) -> Program {
+        let mut command = self.command(crate::built("ntpd"));
+        command.args(["-n", "-g", "-c", "ntp.conf", "--clock", clock]);
+        self.start(&mut command, "ntpd.log")
+    }
+
+    /// What our ntpq on this host prints of its own daemon, errors included.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be started.
+    pub fn ntpq(&self, command: &str) -> String {
+        let run =
+            Run::of(
+                self.command(crate::built("ntpq"))
+                    .args(["-n", "-c", command, "127.0.0.1"]),
+            );
+        run.stdout + &run.stderr
+    }
+
     /// Starts a program on this host; what it says goes to a file named after it.
     ///
     /// # Panics

@@ -9,10 +9,31 @@ mod host;
 mod program;
 mod reference;
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 pub use capture::{Captured, Tap};
 pub use host::{Host, Network, can_make_networks};
 pub use program::{Program, Run, built};
 pub use reference::Reference;
+
+/// Waits until `done` says so, looking five times a second.
+///
+/// # Panics
+///
+/// If that takes longer than `patience`; `what` is what was waited for.
+pub fn wait_for(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + patience;
+    while !done() {
+        assert!(
+            Instant::now() < end,
+            "waited {patience:?} in vain for {what}"
+        );
+        thread::sleep(Duration::from_millis(200));
+    }
+}
 
 /// Says loudly that a check did not run. In CI nothing may be skipped, so there it fails.
 ///

@@ -3,12 +3,11 @@
 #![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
 use std::{
-    net::IpAddr,
     thread,
     time::{Duration, Instant},
 };
 
-use meridian_harness::{Host, Network, Program, Tap, built, can_make_networks, skip};
+use meridian_harness::{Host, Network, Program, Tap, can_make_networks, skip, wait_for};
 
 const SERVER_CONF: &str = "\
 server 127.127.1.0
@@ -46,12 +45,6 @@ fn prepare(host: &Host, text: &str) {
     host.write("ntp.conf", &text);
 }
 
-fn start_ntpd(host: &Host, clock: &str) -> Program {
-    let mut command = host.command(built("ntpd"));
-    command.args(["-n", "-g", "-c", "ntp.conf", "--clock", clock]);
-    host.start(&mut command, "ntpd.log")
-}
-
 fn walk(ipv6: bool, options: &str) -> Walk {
     let network = Network::new().unwrap();
     let (server, client) = (&network.server, &network.client);
@@ -71,18 +64,18 @@ fn walk(ipv6: bool, options: &str) -> Walk {
     client.shell("cd keys; ln -s ntpkey_IFFkey_server.3426035707 ntpkey_iff_server");
     client.shell("cd keys; ln -s ntpkey_IFFkey_server.3426035707 ntpkey_iff_client");
     let tap = Tap::new(client);
-    let server_process = start_ntpd(server, "virtual");
+    let server_process = server.ntpd("virtual");
     // The client's clock is 37 s wrong; ntpdate steps it.
     let clock = "virtual:offset=37,freq=50,state=clock";
     wait_for(
         Duration::from_secs(20),
         "the server to be synchronised",
-        || ntpq(server, "127.0.0.1", "rv 0 stratum").contains("stratum=2"),
+        || server.ntpq("rv 0 stratum").contains("stratum=2"),
     );
     let stepped = client.shell(&format!("ntpdate --clock {clock} -b {address}"));
     assert!(stepped.stdout.contains("step time server"), "{stepped:?}");
     let ready = Instant::now();
-    let client_process = start_ntpd(client, "virtual:state=clock");
+    let client_process = client.ntpd("virtual:state=clock");
     Walk {
         tap,
         server: server_process,
@@ -92,29 +85,13 @@ fn walk(ipv6: bool, options: &str) -> Walk {
     }
 }
 
-fn ntpq(host: &Host, of: &str, command: &str) -> String {
-    let run = meridian_harness::Run::of(host.command(built("ntpq")).args(["-c", command, of]));
-    run.stdout + &run.stderr
-}
-
-fn wait_for(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + patience;
-    while !done() {
-        assert!(
-            Instant::now() < end,
-            "waited {patience:?} in vain for {what}"
-        );
-        thread::sleep(Duration::from_millis(200));
-    }
-}
-
 /// Waits for all bits and gives the association number.
 fn wait_for_flags(walk: &Walk, patience: Duration) -> String {
     let client = &walk.network.client;
     let mut last = String::new();
     let end = walk.ready + patience;
     loop {
-        let list = ntpq(client, "127.0.0.1", "as");
+        let list = client.ntpq("as");
         if let Some(line) = list
             .lines()
             .find(|line| line.trim_start().starts_with("1 "))
@@ -124,7 +101,7 @@ fn wait_for_flags(walk: &Walk, patience: Duration) -> String {
                 .nth(1)
                 .unwrap_or_default()
                 .to_owned();
-            last = ntpq(client, "127.0.0.1", &format!("rv {association} flags"));
+            last = client.ntpq(&format!("rv {association} flags"));
             let flags = last.trim().trim_start_matches("flags=0x");
             let complete = u32::from_str_radix(flags, 16)
                 .is_ok_and(|flags| matches!(flags & 0xffff, 0x7f21 | 0x7f23));
@@ -142,17 +119,6 @@ fn wait_for_flags(walk: &Walk, patience: Duration) -> String {
     }
 }
 
-/// The kinds of the Autokey fields that crossed the wire, in order, with whose they were.
-fn opcodes(tap: &Tap, server: IpAddr) -> Vec<(bool, u16)> {
-    tap.seen()
-        .iter()
-        .filter_map(|captured| {
-            let packet = ntp_wire::Packet::parse(&captured.data).ok()?;
-            Some((captured.source == server, packet.extensions().next()?.kind))
-        })
-        .collect()
-}
-
 fn walk_through(ipv6: bool, options: &str, patience: Duration) {
     if !can_make_networks() {
         skip(
@@ -168,14 +134,14 @@ fn walk_through(ipv6: bool, options: &str, patience: Duration) {
         walk.ready.elapsed()
     );
     let client = &walk.network.client;
-    let list = ntpq(client, "127.0.0.1", "as");
+    let list = client.ntpq("as");
     let line = list
         .lines()
         .find(|line| line.contains(&association))
         .unwrap();
     let words: Vec<&str> = line.split_whitespace().collect();
     assert_eq!(words[3..7], ["yes", "yes", "ok", "sys.peer"], "{list}");
-    let certificates = ntpq(client, "127.0.0.1", "rv 0 cert");
+    let certificates = client.ntpq("rv 0 cert");
     assert!(
         certificates.contains("cert=\"client server 0x"),
         "{certificates}"
@@ -183,7 +149,12 @@ fn walk_through(ipv6: bool, options: &str, patience: Duration) {
     assert!(certificates.contains("until=20"), "{certificates}");
     // The flags are a claim; the wire is the proof.
     let server = walk.network.server.address(ipv6);
-    let seen = opcodes(&walk.tap, server);
+    let seen: Vec<_> = walk
+        .tap
+        .autokey_fields(server)
+        .iter()
+        .map(|field| (field.0, field.1))
+        .collect();
     assert!(
         seen.contains(&(false, 0x0207)),
         "no IFF challenge: {seen:x?}"
