@@ -1,85 +1,123 @@
 /*
- * Preloaded into a foreign ntpd, so that a test can run it without its touching the clock of the
- * machine: every call that would set or steer the clock succeeds and changes nothing. What ntpd
- * writes into the kernel's loop is kept and read back to it, since it asks whether it succeeded.
+ * Preloaded into a foreign time daemon under test: it may set the clock as it pleases, and the
+ * machine's clock stays as it is.
  *
- *     cc -O2 -shared -fPIC -o noclock.so noclock.c
+ *     cc -O2 -Wall -shared -fPIC -o noclock.so noclock.c
+ *
+ * Every call of the C library that sets or steers the clock says that it succeeded and asks the
+ * kernel for nothing. What the daemon told adjtimex is kept and told back to it, since ntpd reads
+ * there whether the kernel calls itself synchronised. Reading the time is left alone.
  */
 #define _GNU_SOURCE
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timex.h>
 #include <time.h>
-#include <unistd.h>
 
-/* The state that the program believes the kernel's loop to be in. */
-static struct timex believed = { .status = STA_UNSYNC };
+/* The bits of the status word that a program may set. */
+#define WRITABLE                                                                                   \
+	(STA_PLL | STA_PPSFREQ | STA_PPSTIME | STA_FLL | STA_INS | STA_DEL | STA_UNSYNC |          \
+	 STA_FREQHOLD)
 
-static int pretend(struct timex *request)
+/* What a kernel says of itself after it has started, as far as daemons look. */
+static struct timex kernel = {
+	.status = STA_UNSYNC,
+	.maxerror = 16000000,
+	.esterror = 16000000,
+	.constant = 2,
+	.precision = 1,
+	.tolerance = 500 << 16,
+	.tick = 10000,
+};
+
+static void tell_time(struct timex *reply)
 {
-    struct timex kernel = { .modes = 0 };
-    unsigned int change = request->modes;
+	struct timespec now = { 0, 0 };
 
-    /* Reading is harmless, and gives precision, tolerance and the time. */
-    if (syscall(SYS_adjtimex, &kernel) < 0)
-        return -1;
-    if (change & ADJ_STATUS)
-        believed.status = request->status & ~(STA_PPSSIGNAL | STA_PPSJITTER | STA_PPSWANDER |
-                                              STA_PPSERROR | STA_CLOCKERR | STA_CLK);
-    if (change & ADJ_FREQUENCY)
-        believed.freq = request->freq;
-    if (change & ADJ_OFFSET)
-        believed.offset = request->offset;
-    if (change & ADJ_MAXERROR)
-        believed.maxerror = request->maxerror;
-    if (change & ADJ_ESTERROR)
-        believed.esterror = request->esterror;
-    if (change & ADJ_TIMECONST)
-        believed.constant = request->constant;
-    if (change & ADJ_NANO)
-        believed.status |= STA_NANO;
-    if (change & ADJ_MICRO)
-        believed.status &= ~STA_NANO;
-
-    kernel.status = believed.status;
-    kernel.freq = believed.freq;
-    kernel.offset = believed.offset;
-    kernel.maxerror = believed.maxerror;
-    kernel.esterror = believed.esterror;
-    kernel.constant = believed.constant;
-    *request = kernel;
-    return believed.status & STA_UNSYNC ? TIME_ERROR : TIME_OK;
+	clock_gettime(CLOCK_REALTIME, &now);
+	reply->time.tv_sec = now.tv_sec;
+	reply->time.tv_usec = (reply->status & STA_NANO) ? now.tv_nsec : now.tv_nsec / 1000;
 }
 
-int adjtimex(struct timex *request) { return pretend(request); }
-int __adjtimex(struct timex *request) { return pretend(request); }
-int ntp_adjtime(struct timex *request) { return pretend(request); }
-
-int clock_adjtime(clockid_t clock, struct timex *request)
+static int pretend(struct timex *asked)
 {
-    (void)clock;
-    return pretend(request);
+	const unsigned int modes = asked->modes;
+	const int nano = modes & (ADJ_NANO | ADJ_MICRO);
+	/* adjtime() in other clothes: it sets an offset and nothing else. */
+	const int single = (modes & ADJ_OFFSET_SINGLESHOT) == ADJ_OFFSET_SINGLESHOT;
+
+	if (!single) {
+		if (modes & ADJ_STATUS)
+			kernel.status = (kernel.status & ~WRITABLE) | (asked->status & WRITABLE);
+		if (nano == ADJ_NANO)
+			kernel.status |= STA_NANO;
+		if (nano == ADJ_MICRO)
+			kernel.status &= ~STA_NANO;
+		if (modes & ADJ_FREQUENCY)
+			kernel.freq = asked->freq;
+		if (modes & ADJ_MAXERROR)
+			kernel.maxerror = asked->maxerror;
+		if (modes & ADJ_ESTERROR)
+			kernel.esterror = asked->esterror;
+		if (modes & ADJ_TIMECONST)
+			kernel.constant = asked->constant;
+		if (modes & ADJ_TICK)
+			kernel.tick = asked->tick;
+		if (modes & ADJ_TAI)
+			kernel.tai = (int)asked->constant;
+	}
+	/* Offsets are taken and forgotten: nothing is ever left to correct. */
+	memcpy(asked, &kernel, sizeof *asked);
+	asked->modes = modes;
+	tell_time(asked);
+	return (kernel.status & STA_UNSYNC) ? TIME_ERROR : TIME_OK;
 }
 
-int adjtime(const struct timeval *delta, struct timeval *left)
+int adjtimex(struct timex *asked)
 {
-    (void)delta;
-    if (left)
-        memset(left, 0, sizeof *left);
-    return 0;
+	return pretend(asked);
+}
+
+int __adjtimex(struct timex *asked)
+{
+	return pretend(asked);
+}
+
+int ntp_adjtime(struct timex *asked)
+{
+	return pretend(asked);
+}
+
+int clock_adjtime(clockid_t clock, struct timex *asked)
+{
+	(void)clock;
+	return pretend(asked);
+}
+
+int adjtime(const struct timeval *wanted, struct timeval *left)
+{
+	(void)wanted;
+	if (left)
+		memset(left, 0, sizeof *left);
+	return 0;
 }
 
 int settimeofday(const struct timeval *time, const struct timezone *zone)
 {
-    (void)time;
-    (void)zone;
-    return 0;
+	(void)time;
+	(void)zone;
+	return 0;
 }
 
 int clock_settime(clockid_t clock, const struct timespec *time)
 {
-    (void)clock;
-    (void)time;
-    return 0;
+	(void)clock;
+	(void)time;
+	return 0;
+}
+
+int stime(const time_t *time)
+{
+	(void)time;
+	return 0;
 }

@@ -6,34 +6,19 @@
 
 mod capture;
 mod host;
+mod loopback;
 mod program;
+mod question;
 mod reference;
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::io::Write;
 
 pub use capture::{Captured, Tap};
 pub use host::{Host, Network, can_make_networks};
+pub use loopback::{Loopback, free_port};
 pub use program::{Program, Run, built};
+pub use question::{Listed, answer, value_of, wait_for};
 pub use reference::Reference;
-
-/// Waits until `done` says so, looking five times a second.
-///
-/// # Panics
-///
-/// If that takes longer than `patience`; `what` is what was waited for.
-pub fn wait_for(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + patience;
-    while !done() {
-        assert!(
-            Instant::now() < end,
-            "waited {patience:?} in vain for {what}"
-        );
-        thread::sleep(Duration::from_millis(200));
-    }
-}
 
 /// Says loudly that a check did not run. In CI nothing may be skipped, so there it fails.
 ///
@@ -42,7 +27,8 @@ pub fn wait_for(patience: Duration, what: &str, mut done: impl FnMut() -> bool) 
 /// Where the environment variable `CI` is set.
 pub fn skip(what: &str, why: &str) {
     let line = format!("SKIPPED: {what}: {why}");
-    eprintln!("\n{line}\n");
+    // Not by `eprintln!`, which cargo holds back from tests that pass.
+    let _ = writeln!(std::io::stderr(), "\n{line}\n");
     assert!(
         std::env::var_os("CI").is_none(),
         "{line}; in CI nothing is skipped"

@@ -1,261 +1,383 @@
-//! Our programs with those of the reference, ntp 4.2.8p15, on either side.
+//! Our client with the reference's server and the reverse, with every kind of authentication, over
+//! both families of addresses. What the programs say of it is compared with what crossed the wire.
 
 #![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
-use std::time::Duration;
+use std::{net::IpAddr, path::PathBuf, thread, time::Duration};
 
-use meridian_harness::{Host, Network, Program, Reference, Tap, can_make_networks, skip, wait_for};
+use meridian_harness::{
+    Host, Listed, Network, Program, Reference, Tap, built, can_make_networks, skip, value_of,
+    wait_for,
+};
+use ntp_autokey::{Direction, IffKey, Message, Opcode, Stamp};
 use ntp_keys::KeyFile;
-use num_bigint::BigUint;
+use ntp_wire::{Packet, Trailer};
 
-/// The reference follows its local clock at once only if it is preferred.
-const SERVER_CONF: &str = "server 127.127.1.0 prefer minpoll 3 maxpoll 3\n\
-    fudge 127.127.1.0 stratum 1\ntos maxdist 16\n";
-const CLIENT_CONF: &str = "tos maxdist 16\n";
-const KEYS: &str = "1 MD5 sesame-open\n2 SHA1 0123456789abcdef0123456789abcdef01234567\n\
-    3 AES128CMAC 00112233445566778899aabbccddeeff\n";
-const PATIENCE: Duration = Duration::from_secs(100);
+const PATIENCE: Duration = Duration::from_secs(75);
 
-/// How the two prove themselves.
+/// Both sides have this file.
+const KEYS: &str = "\
+1 M three.blind.mice
+3 SHA1 5365652068 # comments are allowed
+4 AES128CMAC 000102030405060708090a0b0c0d0e0f
+";
+
+const SERVER_CONF: &str = "\
+server 127.127.1.0 prefer minpoll 3 maxpoll 3
+fudge 127.127.1.0 stratum 1
+tos maxdist 16
+restrict default nomodify
+";
+
+/// Whose program it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Proof {
+enum Whose {
+    Ours,
+    References,
+}
+use Whose::{Ours, References};
+
+/// How packets are authenticated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
     Plain,
-    Key(u8),
+    /// The key of this number, whose MACs have so many octets.
+    Key(u32, usize),
     TrustedCertificate,
     Iff,
 }
 
-/// Which side is ours.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Ours {
-    Server,
-    Client,
+impl Kind {
+    const fn is_autokey(self) -> bool {
+        matches!(self, Self::TrustedCertificate | Self::Iff)
+    }
+
+    fn of_server(self) -> String {
+        match self {
+            Self::Plain => String::new(),
+            Self::Key(id, _) => format!("keys ntp.keys\ntrustedkey {id}\n"),
+            Self::TrustedCertificate | Self::Iff => {
+                "crypto pw redhat randfile /dev/urandom\nkeysdir ./keys\n".into()
+            }
+        }
+    }
+
+    fn of_client(self, server: IpAddr) -> String {
+        let (options, lines) = match self {
+            Self::Plain => (String::new(), String::new()),
+            Self::Key(id, _) => (
+                format!("key {id}"),
+                format!("keys ntp.keys\ntrustedkey {id}\n"),
+            ),
+            Self::TrustedCertificate => ("autokey".into(), CLIENT_CRYPTO.into()),
+            Self::Iff => ("autokey ident server".into(), CLIENT_CRYPTO.into()),
+        };
+        format!("server {server} iburst minpoll 3 maxpoll 3 {options}\ntos maxdist 16\n{lines}")
+    }
 }
 
-struct Case {
+const CLIENT_CRYPTO: &str = "crypto pw linux randfile /dev/urandom\nkeysdir ./keys\n";
+
+/// A server and a client of it.
+struct Pair<'a> {
+    reference: &'a Reference,
     network: Network,
-    reference: Reference,
-    ours: Ours,
-    proof: Proof,
+    kind: Kind,
+    server: Whose,
+    client: Whose,
     ipv6: bool,
 }
 
-impl Case {
-    fn new(ours: Ours, proof: Proof, ipv6: bool) -> Option<Self> {
-        let what = format!("{ours:?} ours, {proof:?}, IPv{}", if ipv6 { 6 } else { 4 });
-        if !can_make_networks() {
-            skip(&what, "it takes root and iproute2");
-            return None;
+impl Pair<'_> {
+    fn write_files(&self) {
+        let (server, client) = (&self.network.server, &self.network.client);
+        for host in [server, client] {
+            std::fs::create_dir(host.directory.join("keys")).unwrap();
+            let keys = host.write("ntp.keys", KEYS);
+            let mut mode = std::fs::metadata(&keys).unwrap().permissions();
+            std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o600);
+            std::fs::set_permissions(&keys, mode).unwrap();
         }
-        let Some(reference) = Reference::find() else {
-            skip(
-                &what,
-                "MERIDIAN_REFERENCE and MERIDIAN_NOCLOCK name no reference",
+        server.write(
+            "ntp.conf",
+            &format!("{SERVER_CONF}{}", self.kind.of_server()),
+        );
+        client.write("ntp.conf", &self.kind.of_client(server.address(self.ipv6)));
+        if !self.kind.is_autokey() {
+            return;
+        }
+        let group = if self.kind == Kind::Iff { "-I " } else { "" };
+        self.keygen(server, self.server, &format!("-T {group}-p redhat"));
+        self.keygen(client, self.client, "-H -p linux");
+        if self.kind == Kind::Iff {
+            // What the reference exports can't be verified by its own clients.
+            server.shell(
+                "cd keys; umask 077; \
+                 ntp-keygen -e -p redhat > ../../client/keys/ntpkey_iffpar_server",
             );
-            return None;
-        };
-        Some(Self {
-            network: Network::new().unwrap(),
-            reference,
-            ours,
-            proof,
-            ipv6,
-        })
+        }
     }
 
-    /// Lets both run until the client follows the server, and looks at how it came to that.
-    fn run(&self) {
-        let (server, client) = (&self.network.server, &self.network.client);
-        self.write_configurations();
-        if matches!(self.proof, Proof::TrustedCertificate | Proof::Iff) {
-            self.make_keys();
+    fn keygen(&self, host: &Host, whose: Whose, options: &str) {
+        let program = match whose {
+            Ours => built("ntp-keygen"),
+            References => self.reference.program("ntp-keygen"),
+        };
+        host.shell(&format!("cd keys; {} {options}", program.display()));
+    }
+
+    fn start(&self, host: &Host, whose: Whose) -> Program {
+        match whose {
+            Ours => {
+                let mut command = host.command(built("ntpd"));
+                command.args(["-n", "-g", "-c", "ntp.conf", "--clock", "virtual"]);
+                host.start(&mut command, "ntpd.log")
+            }
+            References => self.reference.ntpd(host, &PathBuf::from("ntp.conf")),
         }
-        let tap = Tap::new(client);
-        let server_process = self.start(server, self.ours == Ours::Server);
+    }
+
+    /// The association of the client, once all is done that there is to do.
+    fn follow(&self, log: impl Fn() -> String) -> Listed {
+        let client = &self.network.client;
+        let wanted = match self.kind {
+            Kind::Plain => "none",
+            _ => "ok",
+        };
         wait_for(
-            Duration::from_secs(30),
-            "the server to be synchronised",
-            || server.ntpq("rv 0 leap").contains("leap=00"),
-        );
-        let client_process = self.start(client, self.ours == Ours::Client);
-        let mut last = String::new();
-        let mut flags = String::new();
-        let end = std::time::Instant::now() + PATIENCE;
-        while !(last.contains("sys.peer") && self.is_complete(&flags)) {
-            assert!(
-                std::time::Instant::now() < end,
-                "{:?} {:?}: {last}{flags}\nclient:\n{}\nserver:\n{}",
-                self.ours,
-                self.proof,
-                client_process.log(),
-                server_process.log()
-            );
-            std::thread::sleep(Duration::from_millis(500));
-            last = client.ntpq("as");
-            flags = client.ntpq("rv &1 flags");
-        }
-        let authentic = if self.proof == Proof::Plain {
-            "none"
-        } else {
-            "ok"
-        };
-        assert!(last.contains(&format!("  {authentic:>4}  ")), "{last}");
-        if self.proof == Proof::Iff {
-            self.check_identity(&tap);
-        }
+            PATIENCE,
+            &format!("{:?} of {:?}", self.client, self.server),
+            || {
+                let listed = Listed::all(&client.ask("as")).into_iter().next()?;
+                let followed = listed.is_followed()
+                    && listed.reachable
+                    && listed.authentication == wanted
+                    && (!self.kind.is_autokey() || self.dance_is_done(&listed));
+                followed.then_some(listed)
+            },
+            || format!("{}{}{}", client.ask("as"), client.ask("rv &1"), log()),
+        )
     }
 
-    fn is_complete(&self, flags: &str) -> bool {
-        let word = flags.trim().trim_start_matches("flags=0x");
-        let low = u32::from_str_radix(word, 16).unwrap_or(0) & 0xffff;
-        match self.proof {
-            Proof::Plain | Proof::Key(_) => true,
-            Proof::TrustedCertificate => low & 0x7ff0 == 0x7f00,
-            Proof::Iff => low & 0x7ff0 == 0x7f20,
-        }
-    }
-
-    fn write_configurations(&self) {
-        let (server, client) = (&self.network.server, &self.network.client);
-        let address = server.address(self.ipv6);
-        let mut of_server = SERVER_CONF.to_owned();
-        let mut of_client = CLIENT_CONF.to_owned();
-        let mut line = format!("server {address} iburst minpoll 3 maxpoll 3");
-        match self.proof {
-            Proof::Plain => {}
-            Proof::Key(key) => {
-                for (host, text) in [(server, &mut of_server), (client, &mut of_client)] {
-                    host.write("ntp.keys", KEYS);
-                    std::process::Command::new("chmod")
-                        .args(["600", host.directory.join("ntp.keys").to_str().unwrap()])
-                        .status()
-                        .unwrap();
-                    text.push_str("keys ntp.keys\ntrustedkey 1 2 3\n");
-                }
-                line.push_str(&format!(" key {key}"));
-            }
-            Proof::TrustedCertificate | Proof::Iff => {
-                of_server.push_str("crypto pw redhat\nkeysdir keys\n");
-                of_client.push_str("crypto pw linux\nkeysdir keys\n");
-                line.push_str(" autokey");
-                if self.proof == Proof::Iff {
-                    line.push_str(" ident server");
-                }
-            }
-        }
-        of_client.push_str(&line);
-        of_client.push('\n');
-        server.write("ntp.conf", &of_server);
-        client.write("ntp.conf", &of_client);
-    }
-
-    /// Each side's keys are made by its own ntp-keygen; the group's parameters by ours, since what
-    /// the reference exports does not verify, even at the reference.
-    fn make_keys(&self) {
-        let (server, client) = (&self.network.server, &self.network.client);
-        let generate = |host: &Host, is_ours: bool, options: &str| {
-            std::fs::create_dir_all(host.directory.join("keys")).unwrap();
-            let program = if is_ours {
-                "ntp-keygen".to_owned()
-            } else {
-                self.reference.program("ntp-keygen").display().to_string()
-            };
-            host.shell(&format!("cd keys; umask 077; {program} {options}"));
-        };
-        let identity = if self.proof == Proof::Iff { "-I " } else { "" };
-        generate(
-            server,
-            self.ours == Ours::Server,
-            &format!("-T {identity}-p redhat"),
-        );
-        generate(client, self.ours == Ours::Client, "-H -p linux");
-        if self.proof == Proof::Iff {
-            // Unencrypted, as the reference wants it; by today's name.
-            server
-                .shell("cd keys; ntp-keygen -e -p redhat > ../../client/keys/ntpkey_iffpar_server");
-        }
-    }
-
-    fn start(&self, host: &Host, is_ours: bool) -> Program {
-        if is_ours {
-            host.ntpd("virtual")
-        } else {
-            self.reference.ntpd(host, &host.directory.join("ntp.conf"))
-        }
-    }
-
-    /// The challenge and the answer that went over the wire: H(g^y v^r mod p) must be what was sent.
-    fn check_identity(&self, tap: &Tap) {
-        let path = self
+    fn dance_is_done(&self, listed: &Listed) -> bool {
+        let text = self
             .network
             .client
-            .directory
-            .join("keys/ntpkey_iffpar_server");
-        let file = KeyFile::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
-        let group = file.iff_group("").unwrap();
-        let fields = tap.autokey_fields(self.network.server.address(self.ipv6));
-        let value = |from_server: bool, kind: u16| {
-            let (_, _, body) = fields
-                .iter()
-                .rev()
-                .find(|field| field.0 == from_server && field.1 == kind)?;
-            let length = u32::from_be_bytes(*body.get(12..16)?.first_chunk()?);
-            body.get(16..16 + length as usize).map(<[u8]>::to_vec)
+            .ask(&format!("rv {} flags", listed.association));
+        let flags = value_of(&text, "flags").unwrap_or_default();
+        let Ok(flags) = u32::from_str_radix(flags.trim_start_matches("0x"), 16) else {
+            return false;
         };
-        let challenge = BigUint::from_bytes_be(&value(false, 0x0207).expect("an IFF challenge"));
-        let answer = value(true, 0x8207).expect("an IFF answer");
-        let [y, hash] = integers(&answer);
-        let x =
-            group.g().modpow(&y, group.p()) * group.v().modpow(&challenge, group.p()) % group.p();
-        let digest = ntp_keys::digest(ntp_keys::DigestAlgorithm::Md5, &[&x.to_bytes_be()]);
-        assert_eq!(
-            BigUint::from_bytes_be(digest.as_bytes()),
-            hash,
-            "the answer is wrong"
+        let identity = if self.kind == Kind::Iff { 0x20 } else { 0 };
+        // 2 says that the server was synchronised when it was asked for its name.
+        flags & 0xfffd == 0x7f01 | identity
+    }
+}
+
+/// Starts both daemons, waits until the client follows the server, looks at the wire.
+fn check(reference: &Reference, server: Whose, client: Whose, kind: Kind, ipv6: bool) {
+    let pair = Pair {
+        reference,
+        network: Network::new().unwrap(),
+        kind,
+        server,
+        client,
+        ipv6,
+    };
+    pair.write_files();
+    let tap = Tap::new(&pair.network.client);
+    let server_process = pair.start(&pair.network.server, server);
+    let server_host = &pair.network.server;
+    wait_for(
+        Duration::from_secs(40),
+        "the server to follow its local clock",
+        || {
+            server_host
+                .ask("rv 0 stratum")
+                .contains("stratum=2")
+                .then_some(())
+        },
+        || server_process.log(),
+    );
+    let client_process = pair.start(&pair.network.client, client);
+    let log = || {
+        format!(
+            "client:\n{}\nserver:\n{}",
+            client_process.log(),
+            server_process.log()
+        )
+    };
+    pair.follow(log);
+    let packets: Vec<(bool, Vec<u8>)> = tap
+        .seen()
+        .into_iter()
+        .filter(|captured| captured.source.is_ipv6() == ipv6)
+        .map(|captured| (captured.source == server_host.address(ipv6), captured.data))
+        .collect();
+    check_macs(&packets, kind);
+    if kind.is_autokey() {
+        check_dance(&packets, kind, &pair);
+    }
+}
+
+/// Every packet, in both directions, has the trailer that was asked for.
+fn check_macs(packets: &[(bool, Vec<u8>)], kind: Kind) {
+    for from_server in [false, true] {
+        let mut count = 0;
+        for (_, data) in packets.iter().filter(|(from, _)| *from == from_server) {
+            let packet = Packet::parse(data).unwrap();
+            match (kind, packet.trailer()) {
+                (Kind::Plain, Trailer::None) => assert_eq!(data.len(), 48),
+                (Kind::Key(id, length), Trailer::Mac { key_id, digest }) => {
+                    assert_eq!((key_id.value(), digest.len()), (id, length));
+                }
+                (Kind::TrustedCertificate | Kind::Iff, Trailer::Mac { key_id, digest }) => {
+                    assert!(key_id.value() > 0xffff, "no session key: {key_id:?}");
+                    assert_eq!(digest.len(), 16);
+                }
+                (kind, trailer) => panic!("{kind:?}, from the server {from_server}: {trailer:?}"),
+            }
+            count += 1;
+        }
+        assert!(
+            count >= 4,
+            "{kind:?}, from the server {from_server}: {count}"
         );
     }
 }
 
-/// The two numbers of a SEQUENCE { INTEGER, INTEGER } shorter than 128 octets.
-fn integers(der: &[u8]) -> [BigUint; 2] {
-    let first = usize::from(der[3]);
-    let second = usize::from(der[5 + first]);
-    [
-        BigUint::from_bytes_be(&der[4..4 + first]),
-        BigUint::from_bytes_be(&der[6 + first..6 + first + second]),
-    ]
-}
-
-fn run(ours: Ours, proof: Proof, ipv6: bool) {
-    if let Some(case) = Case::new(ours, proof, ipv6) {
-        case.run();
+/// The messages that are due crossed the wire; with IFF, the answer is right.
+fn check_dance(packets: &[(bool, Vec<u8>)], kind: Kind, pair: &Pair<'_>) {
+    let mut seen = Vec::new();
+    let mut challenge = None;
+    let mut proofs = 0;
+    let key = (kind == Kind::Iff).then(|| group(pair));
+    for (from_server, data) in packets {
+        let packet = Packet::parse(data).unwrap();
+        for field in packet.extensions() {
+            let message = Message::parse(&field).unwrap();
+            seen.push((*from_server, field.kind));
+            if message.opcode != Opcode::Iff {
+                continue;
+            }
+            let octets = message.value.map(|value| value.octets.to_vec()).unwrap();
+            match message.direction {
+                Direction::Request => challenge = Some(octets),
+                Direction::Response => {
+                    let challenge = challenge.as_ref().expect("asked before it is answered");
+                    let key = key.as_ref().expect("only the IFF cases have a group");
+                    key.verify(challenge, &octets).unwrap();
+                    proofs += 1;
+                    // Another challenge has another answer.
+                    let mut other = challenge.clone();
+                    *other.last_mut().unwrap() ^= 1;
+                    assert!(key.verify(&other, &octets).is_err());
+                }
+                other => panic!("IFF {other:?}"),
+            }
+        }
     }
+    // ASSOC, CERT, COOKIE, SIGN.
+    for opcode in [0x0201, 0x0202, 0x0203, 0x0206] {
+        assert!(seen.contains(&(false, opcode)), "{opcode:x} in {seen:x?}");
+        let answer = opcode | 0x8000;
+        assert!(seen.contains(&(true, answer)), "{answer:x} in {seen:x?}");
+    }
+    let asked = seen.contains(&(false, 0x0207));
+    assert_eq!(asked, kind == Kind::Iff, "{seen:x?}");
+    assert_eq!(proofs > 0, kind == Kind::Iff, "{seen:x?}");
 }
 
-macro_rules! cases {
-    ($($name:ident: $ours:ident, $proof:expr, $ipv6:expr;)*) => {
-        $(#[test]
-        fn $name() {
-            run(Ours::$ours, $proof, $ipv6);
-        })*
+/// The group of the server, from its own file.
+fn group(pair: &Pair<'_>) -> IffKey {
+    let path = pair
+        .network
+        .server
+        .directory
+        .join("keys/ntpkey_iffkey_server");
+    let file = KeyFile::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let group = file.iff_group("redhat").unwrap();
+    assert!(group.secret().is_some());
+    IffKey::new(group.without_secret(), Stamp::new(file.filestamp()))
+}
+
+/// Both families at the same time.
+fn both_families(server: Whose, client: Whose, kind: Kind) {
+    if !can_make_networks() {
+        skip("the reference", "it takes root and iproute2");
+        return;
+    }
+    let Some(reference) = Reference::find() else {
+        skip(
+            "the reference",
+            "MERIDIAN_REFERENCE and MERIDIAN_NOCLOCK do not lead to it",
+        );
+        return;
     };
+    let reference = &reference;
+    thread::scope(|scope| {
+        for ipv6 in [false, true] {
+            scope.spawn(move || check(reference, server, client, kind, ipv6));
+        }
+    });
 }
 
-cases! {
-    our_client_plain: Client, Proof::Plain, false;
-    our_client_plain_ipv6: Client, Proof::Plain, true;
-    our_client_md5: Client, Proof::Key(1), false;
-    our_client_sha1: Client, Proof::Key(2), false;
-    our_client_aes_cmac: Client, Proof::Key(3), true;
-    our_client_trusted_certificate: Client, Proof::TrustedCertificate, false;
-    our_client_iff: Client, Proof::Iff, false;
-    our_client_iff_ipv6: Client, Proof::Iff, true;
-    our_server_plain: Server, Proof::Plain, false;
-    our_server_plain_ipv6: Server, Proof::Plain, true;
-    our_server_md5: Server, Proof::Key(1), false;
-    our_server_sha1: Server, Proof::Key(2), false;
-    our_server_aes_cmac: Server, Proof::Key(3), true;
-    our_server_trusted_certificate: Server, Proof::TrustedCertificate, false;
-    our_server_iff: Server, Proof::Iff, false;
-    our_server_iff_ipv6: Server, Proof::Iff, true;
+#[test]
+fn our_client_plain() {
+    both_families(References, Ours, Kind::Plain);
+}
+
+#[test]
+fn our_client_md5() {
+    both_families(References, Ours, Kind::Key(1, 16));
+}
+
+#[test]
+fn our_client_sha1() {
+    both_families(References, Ours, Kind::Key(3, 20));
+}
+
+#[test]
+fn our_client_aes_128_cmac() {
+    both_families(References, Ours, Kind::Key(4, 16));
+}
+
+#[test]
+fn our_client_autokey_trusted_certificate() {
+    both_families(References, Ours, Kind::TrustedCertificate);
+}
+
+#[test]
+fn our_client_autokey_iff() {
+    both_families(References, Ours, Kind::Iff);
+}
+
+#[test]
+fn our_server_plain() {
+    both_families(Ours, References, Kind::Plain);
+}
+
+#[test]
+fn our_server_md5() {
+    both_families(Ours, References, Kind::Key(1, 16));
+}
+
+#[test]
+fn our_server_sha1() {
+    both_families(Ours, References, Kind::Key(3, 20));
+}
+
+#[test]
+fn our_server_aes_128_cmac() {
+    both_families(Ours, References, Kind::Key(4, 16));
+}
+
+#[test]
+fn our_server_autokey_trusted_certificate() {
+    both_families(Ours, References, Kind::TrustedCertificate);
+}
+
+#[test]
+fn our_server_autokey_iff() {
+    both_families(Ours, References, Kind::Iff);
 }

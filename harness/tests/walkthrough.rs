@@ -70,7 +70,13 @@ fn walk(ipv6: bool, options: &str) -> Walk {
     wait_for(
         Duration::from_secs(20),
         "the server to be synchronised",
-        || server.ntpq("rv 0 stratum").contains("stratum=2"),
+        || {
+            server
+                .ntpq("rv 0 stratum")
+                .contains("stratum=2")
+                .then_some(())
+        },
+        || server_process.log(),
     );
     let stepped = client.shell(&format!("ntpdate --clock {clock} -b {address}"));
     assert!(stepped.stdout.contains("step time server"), "{stepped:?}");

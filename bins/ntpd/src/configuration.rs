@@ -33,7 +33,18 @@ pub(crate) fn read(arguments: &Arguments) -> Result<Read, String> {
                 ntp_conf::Severity::Warning => Severity::Warning,
                 ntp_conf::Severity::Note => Severity::Information,
             };
-            (severity, diagnostic.to_string())
+            // The log marks the severity itself.
+            let place = &diagnostic.location;
+            let hint = diagnostic.hint.as_ref().map(|hint| format!("; {hint}"));
+            let line = format!(
+                "{}:{}:{}: {}{}",
+                place.file,
+                place.line,
+                place.column,
+                diagnostic.message,
+                hint.unwrap_or_default()
+            );
+            (severity, line)
         })
         .collect();
     let mut config = parsed.config;

@@ -157,7 +157,10 @@ impl Directory<'_> {
                 Ok((parameters, filestamp)) => {
                     groups.insert(group, IffKey::new(parameters.without_secret(), filestamp));
                 }
-                Err(error) => log.error(&format!("crypto: {error}")),
+                Err(error) => {
+                    log.error(&format!("crypto: {error}"));
+                    groups.insert_unusable(group);
+                }
             }
         }
         groups

@@ -19,6 +19,7 @@ use ntp_os::{
     Account, Family, OpenClockError, Readiness, SystemClock, change_root, daemonise, read_file,
     resolve, write_pid_file,
 };
+use ntp_wire::Timestamp;
 
 use crate::{
     arguments::Arguments,
@@ -103,6 +104,16 @@ fn serve(
     mut log: Log,
     readiness: Readiness,
 ) -> Result<(Ended, Log), StartError> {
+    for (given, option) in [
+        (arguments.nice, "-N"),
+        (arguments.statistics.is_some(), "-s"),
+    ] {
+        if given {
+            log.warning(&format!(
+                "{option} is understood, but not carried out by this version"
+            ));
+        }
+    }
     let clock = SystemClock::open(&arguments.clock)?;
     if let Err(error) = clock.check_permission() {
         log.error(&format!("{error}; until then it is only watched"));
@@ -175,7 +186,7 @@ fn setup(
         })
     });
     let keys = keys(&config, log);
-    let (autokey, groups) = autokey(&config, log)?;
+    let (autokey, groups) = autokey(&config, clock.read().wall, log)?;
     let restricted_hosts = restricted_hosts(&config, log);
     Ok(Setup {
         keys,
@@ -227,7 +238,11 @@ fn keys(config: &Config, log: &mut Log) -> KeyTable {
 }
 
 /// Our own Autokey identity, and the groups we know; neither without `crypto`.
-fn autokey(config: &Config, log: &mut Log) -> Result<(Option<Host>, IffGroups), StartError> {
+fn autokey(
+    config: &Config,
+    now: Timestamp,
+    log: &mut Log,
+) -> Result<(Option<Host>, IffGroups), StartError> {
     let Some(crypto) = &config.crypto else {
         return Ok((None, IffGroups::new()));
     };
@@ -250,6 +265,12 @@ fn autokey(config: &Config, log: &mut Log) -> Result<(Option<Host>, IffGroups), 
                     host.signature_name(),
                     host.status(),
                 ));
+                if host.expires() < now {
+                    log.error(
+                        "crypto: our certificate has expired, and nobody will believe what it \
+                         signs: make a new one with ntp-keygen",
+                    );
+                }
                 Some(host)
             }
             Err(error) => {

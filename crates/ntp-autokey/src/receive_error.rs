@@ -142,6 +142,15 @@ pub enum ReceiveError {
     /// The cookie cannot be decrypted.
     #[error("the cookie cannot be decrypted with our host key")]
     Cookie,
+    /// There is a file of parameters for the group, but it can't be used.
+    #[error(
+        "the parameters of the group {group} are at hand but can't be used, so the server can't be \
+         tested: see the start of ntpd's log for what is wrong with the file"
+    )]
+    UnusableGroup {
+        /// The group.
+        group: String,
+    },
     /// `ident` names a group whose parameters are not at hand.
     #[error("no parameters of the group {group} are at hand: put ntpkey_iffpar_{group} there")]
     NoGroup {
@@ -189,7 +198,7 @@ impl ReceiveError {
             Self::Expired { .. } | Self::Validity { .. } => 0x10a,
             Self::Cookie => 0x10b,
             Self::Certificate(_) | Self::ForeignCertificate { .. } => 0x10d,
-            Self::NoGroup { .. } | Self::Identity { .. } => 0x10e,
+            Self::NoGroup { .. } | Self::UnusableGroup { .. } | Self::Identity { .. } => 0x10e,
             Self::NoMac
             | Self::CryptoNak
             | Self::ServerError

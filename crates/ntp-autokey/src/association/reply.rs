@@ -216,10 +216,14 @@ impl Association {
             Some(ident) => [Some(&**ident), None, None, None],
             None => [name::group_of(name), issuer, Some(name), Some(host.name())],
         };
-        let found = candidates
-            .into_iter()
-            .flatten()
-            .find_map(|group| Some((group, groups.lookup(group)?)));
+        let candidates = candidates.into_iter().flatten();
+        if let Some(group) = candidates.clone().find(|group| groups.is_unusable(group)) {
+            return Err(ReceiveError::UnusableGroup {
+                group: group.to_owned(),
+            });
+        }
+        let mut candidates = candidates;
+        let found = candidates.find_map(|group| Some((group, groups.lookup(group)?)));
         let Some((group, key)) = found else {
             return match &self.options.ident {
                 Some(group) => Err(ReceiveError::NoGroup {

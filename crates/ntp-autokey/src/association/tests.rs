@@ -128,6 +128,30 @@ fn the_group_in_a_name_finds_the_parameters() {
 }
 
 #[test]
+fn a_file_that_cannot_be_used_is_no_leave_to_go_without() {
+    for file in ["server", "client"] {
+        let (mut world, _) = iff_world(None);
+        world.groups.insert_unusable(file);
+        for _ in 0..6 {
+            let error = dropped(world.poll());
+            assert_eq!(
+                error,
+                ReceiveError::UnusableGroup {
+                    group: file.to_owned()
+                }
+            );
+            assert_eq!(error.code(), 0x10e);
+        }
+        assert!(!world.association.is_proventic());
+    }
+    // That of another group is no hindrance.
+    let (mut world, _) = iff_world(None);
+    world.groups.insert_unusable("elsewhere");
+    world.dance().unwrap();
+    assert_eq!(world.flags(), 0x87d03);
+}
+
+#[test]
 fn flags_tell_the_truth_when_identity_was_not_run() {
     let (mut world, _) = iff_world(None);
     world.dance().unwrap();

@@ -12,7 +12,8 @@ use crate::IffKey;
 /// that is found counts, and the server must then pass.
 #[derive(Clone, Debug, Default)]
 pub struct IffGroups {
-    groups: BTreeMap<String, IffKey>,
+    /// `None` where there is a file that can't be used.
+    groups: BTreeMap<String, Option<IffKey>>,
 }
 
 impl IffGroups {
@@ -25,11 +26,22 @@ impl IffGroups {
 
     /// Adds a group, or replaces that of the same name.
     pub fn insert(&mut self, name: &str, key: IffKey) {
-        self.groups.insert(name.to_owned(), key);
+        self.groups.insert(name.to_owned(), Some(key));
+    }
+
+    /// Notes that there is a file for a group, but that it can't be used: who put it there wants the
+    /// server tested, so a server of that group is refused rather than followed untested.
+    pub fn insert_unusable(&mut self, name: &str) {
+        self.groups.entry(name.to_owned()).or_insert(None);
     }
 
     /// The group called `name`.
     pub fn lookup(&self, name: &str) -> Option<&IffKey> {
-        self.groups.get(name)
+        self.groups.get(name)?.as_ref()
+    }
+
+    /// Whether there is a file for the group that can't be used.
+    pub fn is_unusable(&self, name: &str) -> bool {
+        matches!(self.groups.get(name), Some(None))
     }
 }
