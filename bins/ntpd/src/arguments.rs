@@ -99,7 +99,7 @@ pub(crate) struct Arguments {
     /// Listen on this UDP port and ask servers on it
     #[arg(long, value_name = "PORT", default_value_t = 123)]
     pub(crate) port: u16,
-    /// The clock to keep right: kernel, none, or virtual[:offset=SECONDS][,freq=PPM][,state=FILE]
+    /// The clock to keep right: kernel, none, or virtual:offset=SECONDS,freq=PPM,state=FILE (each optional)
     #[arg(long, value_name = "CLOCK", default_value = "kernel")]
     pub(crate) clock: ClockSpec,
     /// Print this text

@@ -27,7 +27,7 @@
 //! # Map
 //!
 //! - keys that both sides know: a [`KeyTable`] is read from `ntp.keys`, and its [`SymmetricKey`]s
-//!   make MACs; [`digest`] is the plain digest that Autokey's session keys are made of
+//!   make MACs; [`digest()`] is the plain digest that Autokey's session keys are made of
 //! - RSA: a [`PrivateKey`] signs and decrypts, a [`PublicKey`] verifies and encrypts, by a
 //!   [`SignatureScheme`]
 //! - X.509: a [`Certificate`] is parsed, issued from a [`CertificateRequest`], or issued again as

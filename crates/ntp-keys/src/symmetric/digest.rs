@@ -101,7 +101,7 @@ impl fmt::Display for DigestAlgorithm {
     }
 }
 
-/// What [`digest`] made: 16 to 64 octets.
+/// What [`digest()`] made: 16 to 64 octets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Digest {
     octets: [u8; LONGEST],
