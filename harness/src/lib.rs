@@ -7,6 +7,7 @@
 mod capture;
 mod host;
 mod loopback;
+mod peers;
 mod program;
 mod question;
 mod reference;
@@ -16,6 +17,7 @@ use std::io::Write;
 pub use capture::{Captured, Tap};
 pub use host::{Host, Network, can_make_networks};
 pub use loopback::{Loopback, free_port};
+pub use peers::Peers;
 pub use program::{Program, Run, built};
 pub use question::{Listed, answer, value_of, wait_for};
 pub use reference::Reference;
