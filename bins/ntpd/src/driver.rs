@@ -97,13 +97,19 @@ impl Driver {
         loop {
             self.drain();
             if let Some(exit) = self.exit {
-                if let Exit::Slewed(offset) = exit
-                    && let Err(error) = self.clock.slew(offset)
-                {
-                    self.log
-                        .error(&format!("the clock can't be slewed: {error}"));
-                }
                 self.finish();
+                // Last, since a rate that is set ends a slew.
+                let exit = match exit {
+                    Exit::Slewed(offset) => match self.clock.slew(offset) {
+                        Ok(_) => exit,
+                        Err(error) => {
+                            self.log
+                                .error(&format!("the clock can't be slewed: {error}"));
+                            Exit::Refused
+                        }
+                    },
+                    exit => exit,
+                };
                 return Ok((Ended::Exit(exit), self.log));
             }
             if let Err(error) = self.poll.poll(&mut events, self.timeout())
@@ -323,6 +329,7 @@ impl Driver {
         };
         if self.next_scan <= now {
             self.next_scan = now + interval;
+            self.failing.clear();
             // Whatever is wrong was logged, and the sockets that stand go on.
             let _ = self.sockets.scan(self.poll.registry(), &mut self.log);
         }

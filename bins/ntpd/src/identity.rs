@@ -32,6 +32,8 @@ enum FileError {
     Unreadable(#[from] ntp_os::ReadFileError),
     #[error("{}: everybody can read this private key, so it is not used: chmod 600 it, and make a new one if others may have seen it", .0.display())]
     WorldReadable(PathBuf),
+    #[error("{}: everybody can write this file, so it is not used: chmod go-w it, and make sure that it is still yours", .0.display())]
+    WorldWritable(PathBuf),
     #[error("{}: {problem}", path.display())]
     Unusable {
         path: PathBuf,
@@ -192,7 +194,7 @@ impl Directory<'_> {
     /// A file that nobody else may read.
     fn private(&self, name: &str) -> Result<(KeyFile, PathBuf), FileError> {
         let (file, path, contents) = self.open(name)?;
-        if contents.is_world_readable() || contents.is_world_writable() {
+        if contents.is_world_readable() {
             return Err(FileError::WorldReadable(path));
         }
         Ok((file, path))
@@ -207,6 +209,9 @@ impl Directory<'_> {
             }
             Err(error) => return Err(error.into()),
         };
+        if contents.is_world_writable() {
+            return Err(FileError::WorldWritable(path));
+        }
         match KeyFile::parse(&String::from_utf8_lossy(&contents.bytes)) {
             Ok(file) => Ok((file, path, contents)),
             Err(problem) => Err(FileError::Unusable { path, problem }),

@@ -11,7 +11,7 @@ mod sockets;
 mod start;
 mod token;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 use ntp_engine::Exit;
@@ -44,11 +44,13 @@ fn conclude(ended: &Ended, mut log: Log) -> ExitCode {
             format!("ntpd: time slew {:+.6}s", offset.to_seconds_f64()),
             0,
         ),
+        Ended::Exit(Exit::Refused) => ("ntpd: the clock could not be set".to_owned(), 1),
         Ended::Exit(Exit::NoServers) => ("ntpd: no servers found".to_owned(), 1),
         // The reference's -1; what is wrong was logged.
         Ended::Exit(Exit::Panic(_)) => return ExitCode::from(255),
     };
-    println!("{text}");
+    // Whoever reads it may be gone.
+    let _ = writeln!(std::io::stdout(), "{text}");
     log.information(text.trim_start_matches("ntpd: "));
     ExitCode::from(code)
 }

@@ -67,7 +67,14 @@ impl Sockets {
     /// [`BindError`] if no socket at all could be opened: then that of the first address, or of
     /// an address that was asked for by name.
     pub(crate) fn scan(&mut self, registry: &Registry, log: &mut Log) -> Result<(), BindError> {
-        let mut addresses = self.addresses(log);
+        let mut addresses = match interfaces() {
+            Ok(found) => self.addresses(found),
+            Err(error) => {
+                // What is open stays open.
+                log.error(&format!("the network interfaces can't be listed: {error}"));
+                return Ok(());
+            }
+        };
         addresses.dedup();
         self.open.retain_mut(|open| {
             let kept = addresses
@@ -128,11 +135,7 @@ impl Sockets {
         Ok(token.0 - token::FIRST_SOCKET)
     }
 
-    fn addresses(&self, log: &mut Log) -> Vec<(SocketAddr, String)> {
-        let found = interfaces().unwrap_or_else(|error| {
-            log.error(&format!("the network interfaces can't be listed: {error}"));
-            Vec::new()
-        });
+    fn addresses(&self, found: Vec<Interface>) -> Vec<(SocketAddr, String)> {
         let mut addresses: Vec<(SocketAddr, String)> = found
             .into_iter()
             .filter(|interface| self.choice.takes(interface))

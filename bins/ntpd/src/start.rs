@@ -16,8 +16,8 @@ use ntp_discipline::Clock;
 use ntp_engine::{Engine, ProgramDescription, Setup};
 use ntp_keys::KeyTable;
 use ntp_os::{
-    Account, Family, OpenClockError, Readiness, SystemClock, change_root, daemonise, read_file,
-    resolve, write_pid_file,
+    Account, ClockSpec, Family, OpenClockError, Readiness, SystemClock, change_root, daemonise,
+    read_file, resolve, write_pid_file,
 };
 use ntp_wire::Timestamp;
 
@@ -153,7 +153,7 @@ fn serve(
         })?;
     }
     if let Some(account) = account {
-        account.assume(true)?;
+        account.assume(matches!(arguments.clock, ClockSpec::Kernel))?;
     }
     let scan_interval = match arguments.update_interval {
         0 => None,

@@ -17,6 +17,7 @@ use ntp_wire::{
 };
 
 use self::listing::Listing;
+pub(crate) use self::listing::minute;
 use crate::{Engine, association::Association};
 
 /// Where the stratum's source stands in the system status word.

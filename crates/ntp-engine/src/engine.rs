@@ -188,6 +188,9 @@ impl Engine {
     /// The process ends: what should be kept is put out.
     pub fn shut_down(&mut self, now: Now) {
         self.now = now;
+        // Nobody would end a slew that is under way.
+        self.outputs
+            .extend(self.system.resting_rate().map(Output::Adjust));
         self.write_drift();
     }
 
@@ -219,7 +222,7 @@ impl Engine {
             Verdict::Drop(_) => {}
             Verdict::Engine(flags) => match data.first().map(|first| Mode::from_bits(*first)) {
                 Some(Mode::Control) => self.control(local, remote, data, flags),
-                Some(Mode::Client) => self.autokey_request(&arrival, data),
+                Some(Mode::Client) => self.autokey_request(&arrival, flags, data),
                 Some(Mode::Server) => self.reply(&arrival, flags, data),
                 _ => {}
             },
@@ -237,7 +240,7 @@ impl Engine {
     }
 
     /// A request with Autokey's extension fields, or whose cookie is not ours.
-    fn autokey_request(&mut self, arrival: &Arrival, data: &[u8]) {
+    fn autokey_request(&mut self, arrival: &Arrival, flags: RestrictFlags, data: &[u8]) {
         let (Some(host), Ok(packet)) = (&mut self.autokey, Packet::parse(data)) else {
             return;
         };
@@ -259,6 +262,8 @@ impl Engine {
         };
         match answer {
             Ok(Reply::Sealed) => self.outputs.push_back(send(reply)),
+            // As with any other wrong MAC.
+            Ok(Reply::CryptoNak { .. }) if flags.contains(RestrictFlags::NO_TRUST) => {}
             Ok(Reply::CryptoNak { restart }) => {
                 self.outputs.push_back(send(reply));
                 if let Some(key_id) = restart

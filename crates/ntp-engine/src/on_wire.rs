@@ -93,7 +93,10 @@ impl OnWire {
 impl Exchange {
     /// How far the server's clock is ahead of ours.
     pub(crate) fn offset(&self) -> Duration {
-        ((self.server_received - self.sent) + (self.server_sent - self.received)) / 2
+        // Not half of the sum, which would saturate for a clock that is 34 years wrong.
+        let there = self.server_received - self.sent;
+        let back = self.server_sent - self.received;
+        there + (back - there) / 2
     }
 
     /// The time on the network, both ways; never below the precision of our clock.
@@ -187,6 +190,18 @@ mod tests {
             ..reply(nonce)
         };
         assert_eq!(wire.check(&header, time(1)), Err(Flash::UNSYNCHRONISED));
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_learns_its_whole_offset() {
+        let years = Duration::from_seconds(1_790_000_000);
+        let exchange = Exchange {
+            sent: time(0) - years,
+            received: time(20) - years,
+            server_received: time(10),
+            server_sent: time(10),
+        };
+        assert!((exchange.offset() - years).abs() < Duration::from_millis(1));
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub enum Exit {
     Stepped(ntp_wire::Duration),
     /// `-q`: the clock is being slewed by this much.
     Slewed(ntp_wire::Duration),
+    /// `-q`: the clock could not be set; the log says why.
+    Refused,
     /// `-q`: no server could be used.
     NoServers,
     /// The offset is above the panic threshold, in which case nothing should touch the clock.

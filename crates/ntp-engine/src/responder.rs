@@ -139,8 +139,10 @@ impl Responder {
         let is_request = match Mode::from_bits(first) {
             Mode::Client => true,
             // A version 1 client leaves the mode at 0; as a server it would do so as well, and
-            // answer from the NTP port.
-            Mode::Reserved => version == Version::V1 && arrival.remote.port() != 123,
+            // answer from the port that it serves on: two servers must not answer each other.
+            Mode::Reserved => {
+                version == Version::V1 && ![123, view.port].contains(&arrival.remote.port())
+            }
             Mode::Server => return Verdict::Engine(flags),
             Mode::Control => {
                 return if flags.contains(RestrictFlags::NO_QUERY) {

@@ -20,6 +20,8 @@ pub struct ServerView {
     /// There if `crypto` is configured.
     pub(crate) sessions: Option<SessionKeys>,
     pub(crate) clock: ClockView,
+    /// The UDP port that we serve on, as do others of our kind.
+    pub(crate) port: u16,
 }
 
 /// The fields of the header that are the same in every reply.

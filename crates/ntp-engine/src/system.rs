@@ -71,6 +71,8 @@ pub(crate) struct System {
     used: Option<Monotonic>,
     /// `disable ntp`: sources are judged, the clock is left alone.
     steering: bool,
+    /// Beyond this an offset is a step, or a spike; `None` if it never is.
+    step_threshold: Option<Duration>,
 }
 
 /// What became of the candidates, in their order.
@@ -124,6 +126,7 @@ impl System {
             events: EventCount::default(),
             used: None,
             steering,
+            step_threshold: options.tinker.step_forward,
         };
         (system, event)
     }
@@ -194,7 +197,12 @@ impl System {
         match response.outcome {
             // The frequency is being measured, for which the clock is left alone for a while. It is
             // right to within the step threshold all the same, and may say so.
-            Outcome::Ignored if self.discipline.status().state == LoopState::Frequency => {
+            Outcome::Ignored
+                if self.discipline.status().state == LoopState::Frequency
+                    && self
+                        .step_threshold
+                        .is_none_or(|step| combined.offset.abs() <= step) =>
+            {
                 self.take_over(&combined, &followed, now);
                 decision.updated = true;
             }
@@ -232,6 +240,13 @@ impl System {
         self.state = ClockState::unsynchronised(ReferenceId::STEP, now, self.precision);
         self.peer = None;
         self.used = None;
+    }
+
+    /// The rate that the clock should be left at: its frequency, and nothing that is being slewed.
+    pub(crate) fn resting_rate(&self) -> Option<ntp_discipline::Adjustment> {
+        let rate = self.discipline.status().frequency;
+        self.steering
+            .then_some(ntp_discipline::Adjustment::Rate(rate))
     }
 
     /// A second went by: the rate that the clock should run at.

@@ -36,6 +36,7 @@ pub struct Host {
     events: Vec<String>,
     drift: Option<Ppm>,
     exit: Option<Exit>,
+    stopped: bool,
 }
 
 /// A datagram on its way.
@@ -88,6 +89,7 @@ impl World {
             events: Vec::new(),
             drift: None,
             exit: None,
+            stopped: false,
         });
         self.hosts.len() - 1
     }
@@ -113,6 +115,11 @@ impl World {
     /// The network, to make it worse or better.
     pub fn link_mut(&mut self) -> &mut Link {
         &mut self.link
+    }
+
+    /// How long this world has been.
+    pub fn now(&self) -> Monotonic {
+        self.now
     }
 
     /// What the time truly is.
@@ -175,7 +182,7 @@ impl World {
         let Some(number) = self
             .hosts
             .iter()
-            .position(|host| host.address == datagram.destination.ip())
+            .position(|host| !host.stopped && host.address == datagram.destination.ip())
         else {
             return;
         };
@@ -251,6 +258,7 @@ impl Host {
         while let Some(output) = self.engine.poll() {
             self.obey(output, world_time);
         }
+        self.stopped = true;
     }
 
     fn read(&self, at: Monotonic) -> Now {
@@ -262,7 +270,7 @@ impl Host {
 
     /// When its daemon wants to be woken, unless that has ended.
     fn deadline(&self) -> Option<Monotonic> {
-        if self.exit.is_some() {
+        if self.stopped || self.exit.is_some() {
             None
         } else {
             self.engine.next_deadline()

@@ -490,3 +490,68 @@ fn the_same_seeds_give_the_same_run() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn a_slew_ends_with_the_daemon() {
+    let conf = format!("server {SERVER} iburst\n");
+    let (mut world, client) = world(
+        SERVER_CONF,
+        setup(&conf),
+        Duration::from_millis(100),
+        Ppm::ZERO,
+    );
+    world.run(Elapsed::from_secs(30));
+    let before = world.error(client);
+    world.run(Elapsed::from_secs(10));
+    assert!(world.error(client) < before, "no slew is under way");
+    let now = world.now();
+    world.host_mut(client).shut_down(now);
+    let left = world.error(client);
+    world.run(Elapsed::from_secs(3600));
+    let drifted = (world.error(client) - left).abs();
+    assert!(
+        drifted < Duration::from_millis(10),
+        "{drifted:?} in an hour"
+    );
+}
+
+#[test]
+fn nobody_follows_himself_or_one_server_twice() {
+    let conf = format!("server {CLIENT}\nserver {SERVER} iburst\nserver {SERVER} iburst\n");
+    let (mut world, client) = world(SERVER_CONF, setup(&conf), Duration::ZERO, Ppm::ZERO);
+    world.run(Elapsed::from_secs(60));
+    let log = world.host(client).log();
+    assert!(
+        log.iter().any(|line| line.contains("our own address")),
+        "{log:#?}"
+    );
+    assert!(
+        log.iter()
+            .any(|line| line.contains("another line names this server")),
+        "{log:#?}"
+    );
+    let to_server = |datagram: &Datagram| datagram.destination.ip() == address(SERVER);
+    let bursts = world
+        .trace()
+        .iter()
+        .filter(|(_, datagram)| to_server(datagram))
+        .count();
+    assert!((8..=10).contains(&bursts), "{bursts} requests");
+}
+
+#[test]
+fn two_servers_do_not_answer_each_other() {
+    let (mut world, _) = world(SERVER_CONF, setup(""), Duration::ZERO, Ppm::ZERO);
+    let mut data = [0; 48];
+    data[0] = 0x08; // version 1, mode 0
+    for (port, answers) in [(123, 0), (40_000, 1)] {
+        let seen = world.trace().len();
+        world.inject(Datagram {
+            source: format!("10.0.0.66:{port}").parse().unwrap(),
+            destination: format!("{SERVER}:123").parse().unwrap(),
+            data: data.to_vec(),
+        });
+        world.run(Elapsed::from_secs(1));
+        assert_eq!(world.trace().len() - seen, answers, "port {port}");
+    }
+}

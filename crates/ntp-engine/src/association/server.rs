@@ -10,8 +10,8 @@ use ntp_conf::AddressFamily;
 use ntp_discipline::{FilterConditions, Now, Sample};
 use ntp_wire::control::Flash;
 use ntp_wire::{
-    AssociationId, Duration, Header, KissCode, Leap, Mode, Monotonic, Packet, Stratum, Timestamp,
-    Trailer,
+    AssociationId, Duration, Header, KissCode, Leap, Mode, Monotonic, Packet, PollExponent,
+    Stratum, Timestamp, Trailer,
 };
 
 use super::{Association, Last, Security, Source};
@@ -39,6 +39,10 @@ pub(crate) struct Server {
     pub(crate) family: Option<AddressFamily>,
     pub(crate) port: Option<u16>,
     endpoint: Option<Endpoint>,
+    /// Whether the name is being looked up.
+    pub(crate) resolving: bool,
+    /// How often it was looked up: where a name has several addresses, each has its turn.
+    pub(crate) lookups: usize,
     /// How often in a row the name was not found.
     pub(crate) unresolved: u32,
     pub(super) wire: OnWire,
@@ -65,7 +69,7 @@ pub(crate) struct Reception {
     /// It was not authentic, and the log should say so; the words say why.
     pub(crate) not_authentic: Option<String>,
     /// The server refuses.
-    pub(crate) kiss: Option<KissCode>,
+    pub(crate) kiss: Option<(KissCode, PollExponent)>,
     /// The Autokey dance came forward.
     pub(crate) dance_progress: bool,
     /// From here on its time counts, and did not before.
@@ -90,6 +94,8 @@ impl Server {
             family,
             port,
             endpoint: None,
+            resolving: false,
+            lookups: 0,
             unresolved: 0,
             wire: OnWire::default(),
             autokey,
@@ -200,26 +206,30 @@ impl Association {
         reception.dance_progress = verified.progress;
         if let Some(kiss) = header.kiss_code() {
             self.flash = self.flash.of_server() | Flash::DENIED;
-            self.last.header.reference_id = header.reference_id;
-            reception.kiss = Some(kiss);
+            reception.kiss = Some((kiss, header.poll));
             return reception;
         }
         let mut flash = sanity(header);
         if server.autokey.is_some() && !verified.proven {
             flash |= Flash::CRYPTO;
         }
+        self.flash = self.flash.of_server() | flash;
+        if !verified.time_usable {
+            // Anybody can make the MAC of a packet with Autokey's fields: it shows that the server
+            // answers, and its header tells nothing.
+            if flash.is_empty() {
+                reception.now_reachable = self.schedule.answered(self.schedule.peer_poll());
+            }
+            return reception;
+        }
         self.last = Last {
             header: *header,
             received: Some(received),
         };
-        self.flash = self.flash.of_server() | flash;
         if !flash.is_empty() {
             return reception;
         }
         reception.now_reachable = self.schedule.answered(header.poll);
-        if !verified.time_usable {
-            return reception;
-        }
         reception.newly_usable = !was_authentic || self.estimate().at.is_none();
         let ours = conditions.precision;
         self.push(

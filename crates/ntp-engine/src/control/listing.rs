@@ -37,12 +37,19 @@ impl Listing {
             }
             return Ok(());
         }
+        let mut answered = Vec::new();
         for name in names.split(',') {
             // `name=value` asks for the name; who reads must not mind the value.
             let name = name.split('=').next().unwrap_or_default().trim();
+            // Each once: who asks the same again and again wants the answer long, and sent to
+            // somebody else.
+            if answered.contains(&name) {
+                continue;
+            }
             if name.is_empty() || !variable(name, &mut Items(self)) {
                 return Err(ErrorCode::UNKNOWN_VARIABLE);
             }
+            answered.push(name);
         }
         Ok(())
     }
@@ -102,7 +109,7 @@ impl Items<'_> {
 }
 
 /// `YYYYMMDDhhmm`, as certificates' times are shown.
-pub(super) fn minute(time: ntp_wire::Timestamp) -> String {
+pub(crate) fn minute(time: ntp_wire::Timestamp) -> String {
     let (seconds, _) = time.to_unix();
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Civil date from days: years begin in March, so that a leap day ends one.
@@ -187,6 +194,14 @@ mod tests {
         let mut listing = Listing::default();
         Items(&mut listing).quoted("host", "a\"b\r\nc\x1b");
         assert_eq!(listing.into_bytes(), b"host=\"a?b??c?\"\r\n");
+    }
+
+    #[test]
+    fn what_is_asked_twice_is_answered_once() {
+        let mut listing = Listing::default();
+        let filled = listing.fill(b"a,a,a", &[], |name, items| items.plain(name, 1));
+        assert_eq!(filled, Ok(()));
+        assert_eq!(listing.into_bytes(), b"a=1\r\n");
     }
 
     #[test]

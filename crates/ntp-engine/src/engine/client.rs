@@ -25,15 +25,20 @@ impl Engine {
     /// Asks for the address of a server.
     pub(super) fn resolve(&mut self, index: usize) {
         let default_port = self.port;
-        let Some(association) = self.associations.get(index) else {
+        let Some(association) = self.associations.get_mut(index) else {
             return;
         };
-        let Some(server) = association.server() else {
+        let (id, name) = (association.id, association.settings.name.clone());
+        let Some(server) = association.server_mut() else {
             return;
         };
+        // One question at a time: a resolver that waits must not be given more to wait for.
+        if std::mem::replace(&mut server.resolving, true) {
+            return;
+        }
         self.outputs.push_back(Output::Resolve {
-            association: association.id,
-            name: association.settings.name.clone(),
+            association: id,
+            name,
             port: server.port.unwrap_or(default_port),
             family: server.family,
         });
@@ -44,13 +49,7 @@ impl Engine {
             return;
         };
         let now = self.now.monotonic;
-        let endpoint = match found {
-            Ok(endpoints) => endpoints
-                .first()
-                .copied()
-                .ok_or_else(|| "no address".to_owned()),
-            Err(why) => Err(why),
-        };
+        let endpoint = found.and_then(|endpoints| self.choose(index, &endpoints));
         let Some(association) = self.associations.get_mut(index) else {
             return;
         };
@@ -59,6 +58,8 @@ impl Engine {
         let Some(server) = association.server_mut() else {
             return;
         };
+        server.resolving = false;
+        server.lookups = server.lookups.wrapping_add(1);
         match endpoint {
             Ok(endpoint) => {
                 server.unresolved = 0;
@@ -82,6 +83,42 @@ impl Engine {
                     );
                 }
             }
+        }
+    }
+
+    /// The address to ask of those that a name has: the one that answers, else each in turn.
+    fn choose(&self, index: usize, endpoints: &[Endpoint]) -> Result<Endpoint, String> {
+        let is_ours =
+            |end: &&Endpoint| end.remote.ip() == end.local && end.remote.port() == self.port;
+        let is_taken = |end: &&Endpoint| {
+            self.associations
+                .iter()
+                .enumerate()
+                .any(|(other, association)| {
+                    other != index && association.remote() == Some(end.remote)
+                })
+        };
+        let fit: Vec<&Endpoint> = endpoints
+            .iter()
+            .filter(|end| !is_ours(end) && !is_taken(end))
+            .collect();
+        let association = self.associations.get(index);
+        let answering = association
+            .filter(|association| association.schedule.reach() != 0)
+            .and_then(|association| association.server()?.endpoint());
+        if let Some(answering) = answering.filter(|answering| fit.contains(&answering)) {
+            return Ok(answering);
+        }
+        let turn = association
+            .and_then(|association| association.server())
+            .map_or(0, |server| server.lookups);
+        match fit.get(turn.checked_rem(fit.len()).unwrap_or(0)) {
+            Some(endpoint) => Ok(**endpoint),
+            None if endpoints.iter().any(|end| is_ours(&end)) => {
+                Err("this is our own address: nobody can follow himself".to_owned())
+            }
+            None if endpoints.is_empty() => Err("no address".to_owned()),
+            None => Err("another line names this server already".to_owned()),
         }
     }
 
@@ -210,19 +247,13 @@ impl Engine {
             self.peer_event(index, 4, "reachable", "");
         }
         match reception.kiss {
-            Some(KissCode::Rate) => {
-                let wish = self
-                    .associations
-                    .get(index)
-                    .map_or(PollExponent::FASTEST, |association| {
-                        association.last.header.poll
-                    });
+            Some((KissCode::Rate, wish)) => {
                 if let Some(association) = self.associations.get_mut(index) {
                     association.schedule.slow_down(wish, now, &mut self.rng);
                 }
                 self.peer_event(index, 7, "rate_exceeded", "the server wants fewer packets");
             }
-            Some(KissCode::Deny | KissCode::Restrict) => {
+            Some((KissCode::Deny | KissCode::Restrict, _)) => {
                 if let Some(association) = self.associations.get_mut(index) {
                     association
                         .schedule

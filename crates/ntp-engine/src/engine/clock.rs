@@ -3,12 +3,13 @@
 use std::time::Duration as Elapsed;
 
 use ntp_discipline::{Adjustment, Applied, ClockError, ClockStatus, SystemEvent};
-use ntp_wire::{Duration, ReferenceId, Stratum};
+use ntp_wire::{Duration, Leap, ReferenceId, Stratum, Timestamp};
 
 use super::{DRIFT_INTERVAL, Engine, TICK, is_local};
 use crate::{
     Exit, Output, Severity,
     association::Association,
+    control::minute,
     system::{Decision, Followed},
 };
 
@@ -89,7 +90,7 @@ impl Engine {
         }
         self.outputs
             .push_back(Output::Adjust(Adjustment::Status(ClockStatus {
-                leap: self.system.state.leap,
+                leap: leap_for_kernel(self.system.state.leap, self.now.wall),
                 maximum_error: self.system.root_distance(now),
                 estimated_error: self.system.state.jitter,
                 tai_offset: None,
@@ -171,6 +172,9 @@ impl Engine {
                     Ok(_) => "this clock is never set".to_owned(),
                 };
                 self.step_done(&Applied::Ignored);
+                if self.one_shot {
+                    self.outputs.push_back(Output::Exit(Exit::Refused));
+                }
                 self.note(
                     Severity::Error,
                     format!(
@@ -201,6 +205,15 @@ impl Engine {
             association.clear(now, self.precision, ReferenceId::STEP);
         }
         self.publish();
+    }
+}
+
+/// A leap second is announced for the end of the month, and a kernel takes it for that of the day.
+fn leap_for_kernel(leap: Leap, wall: Timestamp) -> Leap {
+    let tomorrow = minute(wall + Duration::from_seconds(86_400));
+    match leap {
+        Leap::Insert | Leap::Delete if tomorrow.get(6..8) != Some("01") => Leap::None,
+        leap => leap,
     }
 }
 

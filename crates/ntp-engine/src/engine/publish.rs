@@ -13,6 +13,7 @@ pub(super) fn view(rest: &Rest, system: &System, precision: Precision) -> Server
         keys: Arc::clone(&rest.keys),
         sessions: rest.autokey.as_ref().map(ntp_autokey::Host::session_keys),
         clock: ClockView::new(&system.state, precision),
+        port: rest.port,
     }
 }
 
@@ -28,6 +29,7 @@ impl Engine {
             keys: Arc::clone(&self.keys),
             sessions: self.view.sessions.clone(),
             clock: ClockView::new(&self.system.state, self.precision),
+            port: self.port,
         });
         self.outputs
             .push_back(Output::Publish(Arc::clone(&self.view)));
