@@ -103,6 +103,8 @@
 //! - the loop: a [`Discipline`] takes [`Update`]s and gives [`Response`]s and [`Adjustment`]s;
 //!   [`Classic`] is the one of RFC 5905, set up by [`LoopOptions`] and [`Tinker`]; [`LoopState`],
 //!   [`LoopStatus`] and [`SystemEvent`] are what there is to show of it
+//! - leap seconds: a [`LeapSchedule`] knows what the file ([`LeapTable`]) and the sources say, and
+//!   gives a [`LeapOutlook`]; a [`Smear`] spreads a [`LeapSecond`] over hours for clients
 //! - the clock: [`Clock`] is the door to a real one, [`VirtualClock`] one made of arithmetic
 //!
 //! # What it refuses
@@ -117,6 +119,7 @@ mod clock;
 mod discipline;
 mod event;
 mod filter;
+mod leap;
 mod select;
 mod tinker;
 mod virtual_clock;
@@ -126,6 +129,10 @@ pub use clock::{Adjustment, Applied, Clock, ClockError, ClockStatus, Now};
 pub use discipline::{Discipline, LoopState, LoopStatus, Outcome, Response, Update};
 pub use event::SystemEvent;
 pub use filter::{ClockFilter, Estimate, FilterConditions, FilterVerdict, Sample};
+pub use leap::{
+    HashCheck, LeapOutlook, LeapProximity, LeapSchedule, LeapSecond, LeapTable, LeapTableError,
+    Smear,
+};
 pub use select::{
     Candidate, Combined, Limits, Selection, SelectionConditions, Selector, SourceKind, Tally,
     Unfitness,

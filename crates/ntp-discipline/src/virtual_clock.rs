@@ -1,8 +1,12 @@
 //! A clock made of arithmetic: wrong by what it is told, and steered like a real one.
 
-use ntp_wire::{Duration, Monotonic, Ppm, Timestamp};
+use ntp_wire::{Duration, Leap, Monotonic, Ppm, Timestamp};
 
 use crate::{Adjustment, Applied};
+
+/// Seconds of a day, leap seconds not counted.
+const DAY: i64 = 86_400;
+const SECOND: Duration = Duration::from_seconds(1);
 
 /// 2⁶⁴: rates are kept in units of 2⁻⁶⁴, elapsed time in units of 2⁻⁶⁴ ns.
 const ONE: f64 = 18_446_744_073_709_551_616.0;
@@ -12,6 +16,10 @@ const ONE: f64 = 18_446_744_073_709_551_616.0;
 /// Between changes it is a straight line. It is kept in whole numbers, so that a million changes
 /// add up without rounding: what it shows depends on its rates and how long each was in force, not
 /// on how often it was asked or told.
+///
+/// [`Adjustment::Status`] arms it for a leap second at the end of the day that it shows, as the
+/// kernel's clock: the second 23:59:59 comes twice, or not at all. The status must be taken back
+/// before it makes another one.
 ///
 /// ```
 /// use core::time::Duration as Elapsed;
@@ -37,6 +45,39 @@ pub struct VirtualClock {
     anchor: Monotonic,
     frequency_error: Ppm,
     rate: Ppm,
+    leap: Option<ArmedLeap>,
+}
+
+/// A leap second that the clock was told to make.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct ArmedLeap {
+    leap: Leap,
+    /// The end of the day.
+    midnight: Timestamp,
+    /// It was made, and is part of `base`.
+    made: bool,
+}
+
+impl ArmedLeap {
+    /// For the end of the day of `wall`.
+    fn new(leap: Leap, wall: Timestamp) -> Self {
+        let (seconds, _) = wall.to_unix();
+        let midnight = (seconds.div_euclid(DAY) + 1).saturating_mul(DAY);
+        Self {
+            leap,
+            midnight: Timestamp::from_unix(midnight, 0),
+            made: false,
+        }
+    }
+
+    /// What is still to be added when the clock would show `wall` without it.
+    fn change_at(self, wall: Timestamp) -> Duration {
+        match self.leap {
+            Leap::Insert if !self.made && wall >= self.midnight => -SECOND,
+            Leap::Delete if !self.made && wall >= self.midnight - SECOND => SECOND,
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 impl VirtualClock {
@@ -55,11 +96,20 @@ impl VirtualClock {
             anchor: at,
             frequency_error: frequency_error.clamp(Self::MAXIMUM_ERROR),
             rate: Ppm::ZERO,
+            leap: None,
         }
     }
 
     /// What it shows at `at`. Times before the last change count as the time of that change.
     pub fn wall(&self, at: Monotonic) -> Timestamp {
+        let wall = self.without_leap(at);
+        wall + self
+            .leap
+            .map_or(Duration::ZERO, |leap| leap.change_at(wall))
+    }
+
+    /// What it would show if it made no leap any more.
+    fn without_leap(&self, at: Monotonic) -> Timestamp {
         let run = self.run_until(at);
         // Whole and part nanoseconds become seconds and 2⁻³² s, rounded down both.
         let nanoseconds = run >> 64;
@@ -72,12 +122,16 @@ impl VirtualClock {
         ) + fraction
     }
 
-    /// Steps it or changes its rate, at `at`; a rate beyond
+    /// Steps it or changes its rate, at `at`, or arms it for a leap second; a rate beyond
     /// [`MAXIMUM_RATE`](Self::MAXIMUM_RATE) is cut down to it.
     pub fn adjust(&mut self, at: Monotonic, change: &Adjustment) -> Applied {
+        self.settle(at);
         match change {
             Adjustment::Step(step) => {
                 self.base += *step;
+                if let Some(armed) = self.leap.filter(|armed| !armed.made) {
+                    self.leap = Some(ArmedLeap::new(armed.leap, self.wall(at)));
+                }
                 Applied::Stepped(*step)
             }
             Adjustment::Rate(rate) => {
@@ -85,7 +139,28 @@ impl VirtualClock {
                 self.rate = rate.clamp(Self::MAXIMUM_RATE);
                 Applied::Rate(self.rate)
             }
-            Adjustment::Status(_) => Applied::Status,
+            Adjustment::Status(status) => {
+                self.arm(at, status.leap);
+                Applied::Status
+            }
+        }
+    }
+
+    fn arm(&mut self, at: Monotonic, leap: Leap) {
+        match leap {
+            Leap::None | Leap::Unsynchronised => self.leap = None,
+            _ if self.leap.is_some_and(|armed| armed.leap == leap) => {}
+            _ => self.leap = Some(ArmedLeap::new(leap, self.wall(at))),
+        }
+    }
+
+    /// A leap that was made becomes part of the clock.
+    fn settle(&mut self, at: Monotonic) {
+        let wall = self.without_leap(at);
+        if let Some(armed) = &mut self.leap {
+            let change = armed.change_at(wall);
+            armed.made |= change != Duration::ZERO;
+            self.base += change;
         }
     }
 
@@ -106,6 +181,7 @@ impl VirtualClock {
     }
 
     fn advance(&mut self, at: Monotonic) {
+        self.settle(at);
         self.run = self.run_until(at);
         self.anchor = self.anchor.max(at);
     }
@@ -169,6 +245,61 @@ mod tests {
         let mut clock = VirtualClock::new(Timestamp::UNIX_EPOCH, at(0), Ppm::new(1e9));
         clock.adjust(at(u64::MAX), &Adjustment::Rate(Ppm::new(500.0)));
         assert!(clock.wall(at(u64::MAX)) > Timestamp::from_unix(290 * 31_556_952, 0));
+    }
+
+    /// What a clock shows before midnight and after, in seconds after it; it is armed a minute
+    /// before.
+    fn around_midnight(leap: Leap, adjust_at: u64) -> Vec<f64> {
+        let midnight = Timestamp::from_unix(1_483_228_800, 0);
+        let second = |seconds: f64| at((seconds * 1e9) as u64);
+        let mut clock = VirtualClock::new(midnight - Duration::from_seconds(60), at(0), Ppm::ZERO);
+        let status = |leap| {
+            Adjustment::Status(crate::ClockStatus {
+                leap,
+                ..Default::default()
+            })
+        };
+        clock.adjust(at(0), &status(leap));
+        let mut shown = Vec::new();
+        for seconds in [57.5, 58.5, 59.5, 60.5, 61.5, 86_400.0 + 62.5] {
+            if seconds > adjust_at as f64 {
+                let adjusted = second(adjust_at as f64);
+                clock.adjust(adjusted, &Adjustment::Rate(Ppm::ZERO));
+                clock.adjust(adjusted, &status(leap));
+            }
+            shown.push((clock.wall(second(seconds)) - midnight).to_seconds_f64());
+        }
+        shown
+    }
+
+    #[test]
+    fn a_leap_second_is_made_once_and_at_midnight() {
+        // Whether or not it is asked for anything meanwhile, before, within and after.
+        for adjusted in [0, 58, 59, 60, 61, 62, 3600] {
+            let shown = |leap| around_midnight(leap, adjusted);
+            assert_eq!(shown(Leap::None), [-2.5, -1.5, -0.5, 0.5, 1.5, 86_402.5]);
+            // 23:59:59 comes twice.
+            assert_eq!(shown(Leap::Insert), [-2.5, -1.5, -0.5, -0.5, 0.5, 86_401.5]);
+            // 23:59:59 does not come.
+            assert_eq!(shown(Leap::Delete), [-2.5, -1.5, 0.5, 1.5, 2.5, 86_403.5]);
+        }
+    }
+
+    #[test]
+    fn a_step_moves_a_leap_to_another_day() {
+        let midnight = Timestamp::from_unix(1_483_228_800, 0);
+        let mut clock = VirtualClock::new(midnight - SECOND, at(0), Ppm::ZERO);
+        let status = crate::ClockStatus {
+            leap: Leap::Insert,
+            ..Default::default()
+        };
+        clock.adjust(at(0), &Adjustment::Status(status));
+        clock.adjust(at(0), &Adjustment::Step(Duration::from_seconds(10)));
+        let day = at(86_400_000_000_000);
+        assert_eq!(clock.wall(at(2_000_000_000)), midnight + SECOND * 11);
+        assert_eq!(clock.wall(day), midnight + SECOND * 86_408);
+        clock.adjust(day, &Adjustment::Status(crate::ClockStatus::default()));
+        assert_eq!(clock.wall(day), midnight + SECOND * 86_408);
     }
 
     proptest! {
