@@ -122,6 +122,19 @@ impl VirtualClock {
         ) + fraction
     }
 
+    /// How long it ran by itself: what it shows but for its start and its steps, as a system's
+    /// monotonic clock does.
+    pub fn monotonic(&self, at: Monotonic) -> Monotonic {
+        let nanoseconds = self.run_until(at) >> 64;
+        Monotonic::from_nanos(nanoseconds.clamp(0, u64::MAX.into()) as u64)
+    }
+
+    /// Stands still from `at` for so long, as the clocks of a virtual machine that is not let run.
+    pub fn pause(&mut self, at: Monotonic, lasting: core::time::Duration) {
+        self.advance(at);
+        self.anchor += lasting;
+    }
+
     /// Steps it or changes its rate, at `at`, or arms it for a leap second; a rate beyond
     /// [`MAXIMUM_RATE`](Self::MAXIMUM_RATE) is cut down to it.
     pub fn adjust(&mut self, at: Monotonic, change: &Adjustment) -> Applied {
@@ -238,6 +251,21 @@ mod tests {
         let end = clock.wall(at(1_000_000 * 1_000_000_000));
         let error = (end - start) - Duration::from_seconds(1_000_000);
         assert!(error.abs() <= Duration::from_bits(1), "{error:?}");
+    }
+
+    #[test]
+    fn a_pause_is_missing_from_both_clocks_and_a_step_from_one() {
+        let start = Timestamp::from_unix(1_795_393_189, 0);
+        let mut clock = VirtualClock::new(start, at(0), Ppm::ZERO);
+        clock.pause(at(1_000_000_000), Elapsed::from_secs(10));
+        clock.adjust(
+            at(2_000_000_000),
+            &Adjustment::Step(Duration::from_seconds(3)),
+        );
+        let second = |count: u64| at(count * 1_000_000_000);
+        assert_eq!(clock.monotonic(second(11)), second(1));
+        assert_eq!(clock.monotonic(second(13)), second(3));
+        assert_eq!(clock.wall(second(13)) - start, Duration::from_seconds(6));
     }
 
     #[test]

@@ -34,8 +34,25 @@
 //! It has no queue and no bandwidth: a datagram may overtake another. It opens no socket, reads no
 //! clock, and draws nothing from the system's randomness.
 
+mod host_clock;
 mod link;
+mod oscillator;
+mod path;
+mod plain_server;
+mod random;
+mod report;
+mod run;
+mod scenario;
+mod window;
 mod world;
 
-pub use link::{Delay, Link, Loss};
+pub use host_clock::{ClockModel, Disturbance, HostClock};
+pub use link::{Arrivals, Delay, Link, Loss};
+pub use oscillator::Drift;
+pub use path::{Path, Share, Term};
+pub use plain_server::PlainServer;
+pub use report::Report;
+pub use run::{Run, Summary, THRESHOLDS};
+pub use scenario::{Client, ClientEvent, Options, Problem, Scenario, ScenarioError, Server};
+pub use window::Window;
 pub use world::{Datagram, Host, PORT, World};

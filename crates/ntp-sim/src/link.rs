@@ -1,14 +1,13 @@
-//! A one-way path: how long a datagram takes, and whether it arrives.
+//! A one-way path in use: when a datagram arrives, if it does.
 
 use core::time::Duration as Elapsed;
 
-use ntp_wire::Monotonic;
-use rand::{RngExt, SeedableRng, rngs::ChaCha20Rng};
+use ntp_wire::{Duration, Monotonic};
+use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 
-/// The most that an exponential excess can be, in means: e⁻⁴⁰ is rarer than any test is long.
-const LONGEST_EXCESS: f64 = 40.0;
+use crate::{Path, Term, Window};
 
-/// How long a datagram takes.
+/// How long a datagram takes, on a simple path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Delay {
     /// Always the same time.
@@ -42,37 +41,87 @@ impl Loss {
     }
 }
 
-/// A one-way path through the network.
+/// A one-way [`Path`] in use.
 ///
 /// Every datagram draws the same amount of randomness, whatever its delay and whether it is lost:
 /// a test that changes the loss leaves the delays of the other datagrams as they were.
 #[derive(Debug)]
 pub struct Link {
-    delay: Delay,
+    least: Elapsed,
+    /// What comes on top.
+    path: Path,
+    /// What is lost beyond what the path loses.
     loss: Loss,
-    random: ChaCha20Rng,
+    random: ChaCha12Rng,
+    /// When the latest datagram arrived.
+    latest: Monotonic,
+}
+
+/// When one datagram arrives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Arrivals {
+    /// `None` if it is lost.
+    pub first: Option<Monotonic>,
+    /// A second copy.
+    pub copy: Option<Monotonic>,
 }
 
 impl Link {
-    /// A path whose every fate follows from `seed`.
+    /// A simple path whose every fate follows from `seed`.
     pub fn new(delay: Delay, loss: Loss, seed: [u8; 32]) -> Self {
+        let mut link = Self::along(Path::new(), seed);
+        link.set_delay(delay);
+        link.loss = loss;
+        link
+    }
+
+    /// A path whose every fate follows from `seed`.
+    pub fn along(path: Path, seed: [u8; 32]) -> Self {
         Self {
-            delay,
-            loss,
-            random: ChaCha20Rng::from_seed(seed),
+            least: Elapsed::ZERO,
+            path,
+            loss: Loss::NONE,
+            random: ChaCha12Rng::from_seed(seed),
+            latest: Monotonic::START,
         }
     }
 
-    /// When a datagram that was sent at `sent` arrives; `None` if it is lost.
+    /// When a datagram that was sent at `sent` arrives; `None` if it is lost. Of one that comes
+    /// twice this is the first copy.
     pub fn carry(&mut self, sent: Monotonic) -> Option<Monotonic> {
-        let draw = self.random.random_range(0..Loss::ALL.0);
-        let uniform = self.random.random::<f64>();
-        (draw >= self.loss.0).then(|| sent + self.delay.draw(uniform))
+        self.arrivals(sent).first
+    }
+
+    /// When a datagram that was sent at `sent` arrives, and its copy.
+    pub fn arrivals(&mut self, sent: Monotonic) -> Arrivals {
+        // A generator for each datagram: how much one draws does not change the others.
+        let mut random = ChaCha12Rng::from_seed(self.random.random());
+        let lost = random.random_range(0..Loss::ALL.0) < self.loss.0;
+        let fate = self.path.fate(sent, &mut random);
+        let mut arrival = |seconds: f64| {
+            let delay = Elapsed::try_from_secs_f64(seconds).unwrap_or(Elapsed::MAX);
+            let mut arrival = sent + self.least.saturating_add(delay);
+            if self.path.keeps_order() {
+                arrival = arrival.max(self.latest);
+                self.latest = arrival;
+            }
+            arrival
+        };
+        if lost || fate.lost {
+            return Arrivals {
+                first: None,
+                copy: None,
+            };
+        }
+        Arrivals {
+            first: Some(arrival(fate.delay)),
+            copy: fate.copy.map(arrival),
+        }
     }
 
     /// Changes the delay from the next datagram on, as when a route changes.
     pub fn set_delay(&mut self, delay: Delay) {
-        self.delay = delay;
+        (self.least, self.path) = delay.split();
     }
 
     /// Changes the loss from the next datagram on, as when a cable is pulled.
@@ -82,14 +131,14 @@ impl Link {
 }
 
 impl Delay {
-    /// The delay for a `uniform` number in 0..1.
-    fn draw(self, uniform: f64) -> Elapsed {
+    /// The least that a datagram takes, to the nanosecond, and the path that adds the rest.
+    fn split(self) -> (Elapsed, Path) {
         match self {
-            Self::Fixed(delay) => delay,
+            Self::Fixed(delay) => (delay, Path::new()),
             Self::Exponential { least, mean_excess } => {
-                let means = -(1.0 - uniform).ln();
-                let excess = mean_excess.as_secs_f64() * means.clamp(0.0, LONGEST_EXCESS);
-                least.saturating_add(Elapsed::try_from_secs_f64(excess).unwrap_or(Elapsed::MAX))
+                let mean = Duration::from_seconds_f64(mean_excess.as_secs_f64());
+                let excess = Term::Exponential { mean };
+                (least, Path::new().delayed(excess, Window::ALWAYS))
             }
         }
     }

@@ -1,13 +1,16 @@
-//! Hosts that run the engine, and the network between them.
+//! Hosts that run the engine, servers that are mere clocks, and the network between them.
+
+mod host;
 
 use core::{net::IpAddr, time::Duration as Elapsed};
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use ntp_discipline::{Adjustment, Applied, ClockError, Now, VirtualClock};
-use ntp_engine::{Endpoint, Engine, Event, Exit, Input, Output};
+use ntp_discipline::Now;
+use ntp_engine::{Engine, Output};
 use ntp_wire::{Duration, Monotonic, Ppm, Timestamp};
 
-use crate::Link;
+pub use self::host::Host;
+use crate::{ClockModel, Disturbance, Drift, HostClock, Link, PlainServer, Window};
 
 /// A number of hosts on one network, and the time that is true for all of them.
 ///
@@ -18,25 +21,16 @@ pub struct World {
     origin: Timestamp,
     now: Monotonic,
     hosts: Vec<Host>,
+    servers: BTreeMap<IpAddr, PlainServer>,
     /// Datagrams on their way, by the time of arrival and the order of sending.
     network: BTreeMap<(Monotonic, u64), Datagram>,
     sent: u64,
+    /// The way from anywhere to anywhere.
     link: Link,
-    trace: Vec<(Monotonic, Datagram)>,
-}
-
-/// One host of a [`World`].
-#[derive(Debug)]
-pub struct Host {
-    address: IpAddr,
-    clock: VirtualClock,
-    /// Whether its clock may be changed.
-    steerable: bool,
-    engine: Engine,
-    events: Vec<String>,
-    drift: Option<Ppm>,
-    exit: Option<Exit>,
-    stopped: bool,
+    /// Ways of their own, from one to another.
+    links: BTreeMap<(IpAddr, IpAddr), Link>,
+    /// `None` if nobody wants it.
+    trace: Option<Vec<(Monotonic, Datagram)>>,
 }
 
 /// A datagram on its way.
@@ -54,17 +48,27 @@ pub struct Datagram {
 pub const PORT: u16 = 123;
 
 impl World {
-    /// A world without hosts, whose network carries every datagram over `link`.
+    /// A world without hosts, whose network carries every datagram over `link` if there is no
+    /// other [`connect`](Self::connect)ion, and remembers them all.
     pub fn new(origin: Timestamp, link: Link) -> Self {
         Self {
             origin,
             now: Monotonic::START,
             hosts: Vec::new(),
+            servers: BTreeMap::new(),
             network: BTreeMap::new(),
             sent: 0,
             link,
-            trace: Vec::new(),
+            links: BTreeMap::new(),
+            trace: Some(Vec::new()),
         }
+    }
+
+    /// This world, but it does not remember datagrams: for long runs.
+    #[must_use]
+    pub fn without_trace(mut self) -> Self {
+        self.trace = None;
+        self
     }
 
     /// Adds a host whose clock is ahead by `offset` and gains `frequency`; `engine` makes its
@@ -76,22 +80,35 @@ impl World {
         frequency: Ppm,
         engine: impl FnOnce(Now) -> Engine,
     ) -> usize {
-        let clock = VirtualClock::new(self.true_time() + offset, self.now, frequency);
-        let now = Now {
-            wall: clock.wall(self.now),
-            monotonic: self.now,
+        let model = ClockModel {
+            offset,
+            drifts: vec![(Window::ALWAYS, Drift::Fixed(frequency))],
+            ..ClockModel::default()
         };
-        self.hosts.push(Host {
-            address,
-            clock,
-            steerable: true,
-            engine: engine(now),
-            events: Vec::new(),
-            drift: None,
-            exit: None,
-            stopped: false,
-        });
+        let clock = HostClock::new(model, self.true_time(), self.now, [0; 32]);
+        self.add_host(address, clock, engine)
+    }
+
+    /// Adds a host with this clock.
+    pub fn add_host(
+        &mut self,
+        address: IpAddr,
+        mut clock: HostClock,
+        engine: impl FnOnce(Now) -> Engine,
+    ) -> usize {
+        let engine = engine(clock.read(self.now));
+        self.hosts.push(Host::new(address, clock, engine));
         self.hosts.len() - 1
+    }
+
+    /// Adds a server that is nothing but a clock; one at the same address is replaced.
+    pub fn add_server(&mut self, address: IpAddr, server: PlainServer) {
+        self.servers.insert(address, server);
+    }
+
+    /// From now on datagrams from one address to the other go over this link.
+    pub fn connect(&mut self, from: IpAddr, to: IpAddr, link: Link) {
+        self.links.insert((from, to), link);
     }
 
     /// A host.
@@ -112,7 +129,13 @@ impl World {
         &mut self.hosts[number]
     }
 
-    /// The network, to make it worse or better.
+    /// A server that is nothing but a clock.
+    pub fn server_mut(&mut self, address: IpAddr) -> Option<&mut PlainServer> {
+        self.servers.get_mut(&address)
+    }
+
+    /// The network, to make it worse or better; it is that between all who have no link of their
+    /// own.
     pub fn link_mut(&mut self) -> &mut Link {
         &mut self.link
     }
@@ -127,9 +150,10 @@ impl World {
         self.origin + Duration::from_nanos(i64::try_from(self.now.as_nanos()).unwrap_or(i64::MAX))
     }
 
-    /// Every datagram that was sent, with the time of sending.
+    /// Every datagram that was sent, with the time of sending; nothing in a world
+    /// [`without_trace`](Self::without_trace).
     pub fn trace(&self) -> &[(Monotonic, Datagram)] {
-        &self.trace
+        self.trace.as_deref().unwrap_or_default()
     }
 
     /// Sends a datagram from outside; it arrives at once.
@@ -139,8 +163,31 @@ impl World {
     }
 
     /// How far the clock of a host is ahead of true time.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that number.
     pub fn error(&self, number: usize) -> Duration {
-        self.hosts[number].clock.wall(self.now) - self.true_time()
+        self.hosts[number].clock().wall(self.now) - self.true_time()
+    }
+
+    /// Something befalls a host or its clock.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that number.
+    pub fn disturb(&mut self, number: usize, what: Disturbance) {
+        self.hosts[number].clock_mut().disturb(self.now, what);
+    }
+
+    /// The daemon of a host ends and is started anew; `engine` is told what its clocks show, and
+    /// what stands in its drift file.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that number.
+    pub fn restart(&mut self, number: usize, engine: impl FnOnce(Now, Option<Ppm>) -> Engine) {
+        self.hosts[number].restart(self.now, engine);
     }
 
     /// Lets time pass, and all that is due in it happen.
@@ -151,8 +198,9 @@ impl World {
         }
         loop {
             let arrival = self.network.keys().next().map(|(at, _)| *at);
-            let deadline = self.hosts.iter().filter_map(Host::deadline).min();
-            let Some(next) = [arrival, deadline].into_iter().flatten().min() else {
+            let now = self.now;
+            let wakeup = self.hosts.iter().filter_map(|host| host.wakeup(now)).min();
+            let Some(next) = [arrival, wakeup].into_iter().flatten().min() else {
                 break;
             };
             if next > end {
@@ -162,169 +210,76 @@ impl World {
             if arrival.is_some_and(|at| at <= self.now)
                 && let Some((_, datagram)) = self.network.pop_first()
             {
-                self.deliver(&datagram);
+                self.deliver(datagram);
             }
             for number in 0..self.hosts.len() {
-                if self.hosts[number]
-                    .deadline()
-                    .is_some_and(|deadline| deadline <= self.now)
-                {
-                    let now = self.hosts[number].read(self.now);
-                    self.hosts[number].engine.handle_deadline(now);
+                if self.hosts[number].wake(self.now) {
                     self.drain(number);
                 }
             }
         }
         self.now = end;
+        for host in &mut self.hosts {
+            host.clock_mut().advance(end);
+        }
     }
 
-    fn deliver(&mut self, datagram: &Datagram) {
-        let Some(number) = self
-            .hosts
-            .iter()
-            .position(|host| !host.stopped && host.address == datagram.destination.ip())
-        else {
+    fn deliver(&mut self, datagram: Datagram) {
+        let to = datagram.destination.ip();
+        if let Some(server) = self.servers.get_mut(&to) {
+            if let Some(data) = server.answer(self.now, &datagram.data) {
+                self.send(Datagram {
+                    source: datagram.destination,
+                    destination: datagram.source,
+                    data: data.to_vec(),
+                });
+            }
+            return;
+        }
+        let Some(number) = self.hosts.iter().position(|host| host.listens(to)) else {
             return;
         };
-        let host = &mut self.hosts[number];
-        let now = host.read(self.now);
-        host.engine.handle(
-            now,
-            Input::Datagram {
-                received: now.wall,
-                local: host.address,
-                remote: datagram.source,
-                data: &datagram.data,
-            },
-        );
+        if let Some(later) = self.hosts[number].asleep(self.now) {
+            if let host::Asleep::Paused(until) = later {
+                self.network.insert((until, self.sent), datagram);
+                self.sent += 1;
+            }
+            return;
+        }
+        self.hosts[number].receive(self.now, &datagram);
         self.drain(number);
     }
 
     fn drain(&mut self, number: usize) {
-        while let Some(output) = self.hosts[number].engine.poll() {
+        while let Some(output) = self.hosts[number].poll() {
             match output {
                 Output::Send {
                     local,
                     remote,
                     data,
                 } => {
-                    let datagram = Datagram {
+                    self.hosts[number].count(&data);
+                    self.send(Datagram {
                         source: SocketAddr::new(local, PORT),
                         destination: remote,
                         data: data.to_vec(),
-                    };
-                    self.trace.push((self.now, datagram.clone()));
-                    if let Some(arrival) = self.link.carry(self.now) {
-                        self.network.insert((arrival, self.sent), datagram);
-                        self.sent += 1;
-                    }
+                    });
                 }
                 output => self.hosts[number].obey(output, self.now),
             }
         }
     }
-}
 
-impl Host {
-    /// Its daemon.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// The lines of its log.
-    pub fn log(&self) -> &[String] {
-        &self.events
-    }
-
-    /// What stands in its drift file.
-    pub fn drift(&self) -> Option<Ppm> {
-        self.drift
-    }
-
-    /// Whether its daemon has ended.
-    pub fn exit(&self) -> Option<Exit> {
-        self.exit
-    }
-
-    /// From now on its clock refuses every change.
-    pub fn freeze_clock(&mut self) {
-        self.steerable = false;
-    }
-
-    /// Ends its daemon in an orderly way.
-    pub fn shut_down(&mut self, world_time: Monotonic) {
-        let now = self.read(world_time);
-        self.engine.shut_down(now);
-        while let Some(output) = self.engine.poll() {
-            self.obey(output, world_time);
+    fn send(&mut self, datagram: Datagram) {
+        if let Some(trace) = &mut self.trace {
+            trace.push((self.now, datagram.clone()));
         }
-        self.stopped = true;
-    }
-
-    fn read(&self, at: Monotonic) -> Now {
-        Now {
-            wall: self.clock.wall(at),
-            monotonic: at,
+        let way = (datagram.source.ip(), datagram.destination.ip());
+        let link = self.links.get_mut(&way).unwrap_or(&mut self.link);
+        let arrivals = link.arrivals(self.now);
+        for at in [arrivals.first, arrivals.copy].into_iter().flatten() {
+            self.network.insert((at, self.sent), datagram.clone());
+            self.sent += 1;
         }
-    }
-
-    /// When its daemon wants to be woken, unless that has ended.
-    fn deadline(&self) -> Option<Monotonic> {
-        if self.stopped || self.exit.is_some() {
-            None
-        } else {
-            self.engine.next_deadline()
-        }
-    }
-
-    fn obey(&mut self, output: Output, at: Monotonic) {
-        match output {
-            Output::Send { .. } | Output::Publish(_) => {}
-            Output::Adjust(asked) => {
-                let result = self.adjust(at, &asked);
-                let now = self.read(at);
-                self.engine
-                    .handle(now, Input::ClockChanged { asked, result });
-            }
-            Output::Resolve {
-                association,
-                name,
-                port,
-                ..
-            } => {
-                let endpoints = match name.parse() {
-                    Ok(address) => Ok(vec![Endpoint {
-                        remote: SocketAddr::new(address, port),
-                        local: self.address,
-                    }]),
-                    Err(_) => Err(format!("no host {name} in this world")),
-                };
-                let now = self.read(at);
-                self.engine.handle(
-                    now,
-                    Input::Resolved {
-                        association,
-                        endpoints,
-                    },
-                );
-            }
-            Output::WriteDrift(frequency) => self.drift = Some(frequency),
-            Output::Event(event) => self.note(&event),
-            Output::Exit(exit) => {
-                self.exit.get_or_insert(exit);
-            }
-        }
-    }
-
-    fn adjust(&mut self, at: Monotonic, change: &Adjustment) -> Result<Applied, ClockError> {
-        if self.steerable {
-            Ok(self.clock.adjust(at, change))
-        } else {
-            Err(ClockError::NotPermitted)
-        }
-    }
-
-    fn note(&mut self, event: &Event) {
-        self.events.push(event.to_string());
     }
 }

@@ -1,0 +1,226 @@
+//! One host: a daemon and its clock.
+
+use core::net::IpAddr;
+use std::net::SocketAddr;
+
+use ntp_discipline::{Adjustment, Applied, Now};
+use ntp_engine::{Endpoint, Engine, Exit, Input, Output};
+use ntp_wire::{Mode, Monotonic, Ppm};
+
+use super::Datagram;
+use crate::HostClock;
+
+/// One host of a [`World`](crate::World).
+#[derive(Debug)]
+pub struct Host {
+    address: IpAddr,
+    clock: HostClock,
+    engine: Engine,
+    events: Vec<String>,
+    drift: Option<Ppm>,
+    exit: Option<Exit>,
+    stopped: bool,
+    /// Requests that were sent.
+    requests: u64,
+    steps: u32,
+}
+
+/// Why a host hears nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asleep {
+    /// What arrives waits until then.
+    Paused(Monotonic),
+    /// What arrives is lost.
+    Suspended,
+}
+
+impl Host {
+    pub(super) fn new(address: IpAddr, clock: HostClock, engine: Engine) -> Self {
+        Self {
+            address,
+            clock,
+            engine,
+            events: Vec::new(),
+            drift: None,
+            exit: None,
+            stopped: false,
+            requests: 0,
+            steps: 0,
+        }
+    }
+
+    /// Its daemon.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &HostClock {
+        &self.clock
+    }
+
+    pub(super) fn clock_mut(&mut self) -> &mut HostClock {
+        &mut self.clock
+    }
+
+    /// The lines of its log.
+    pub fn log(&self) -> &[String] {
+        &self.events
+    }
+
+    /// What stands in its drift file.
+    pub fn drift(&self) -> Option<Ppm> {
+        self.drift
+    }
+
+    /// Whether its daemon has ended.
+    pub fn exit(&self) -> Option<Exit> {
+        self.exit
+    }
+
+    /// How many requests it sent.
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// How often its daemon stepped its clock.
+    pub fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    /// From now on its clock refuses every change.
+    pub fn freeze_clock(&mut self) {
+        self.clock.freeze();
+    }
+
+    /// Ends its daemon in an orderly way.
+    pub fn shut_down(&mut self, world_time: Monotonic) {
+        let now = self.clock.read(world_time);
+        self.engine.shut_down(now);
+        while let Some(output) = self.engine.poll() {
+            self.obey(output, world_time);
+        }
+        self.stopped = true;
+    }
+
+    pub(super) fn restart(
+        &mut self,
+        at: Monotonic,
+        engine: impl FnOnce(Now, Option<Ppm>) -> Engine,
+    ) {
+        self.shut_down(at);
+        let now = self.clock.read(at);
+        self.engine = engine(now, self.drift);
+        self.stopped = false;
+        self.exit = None;
+    }
+
+    pub(super) fn listens(&self, address: IpAddr) -> bool {
+        !self.stopped && self.address == address
+    }
+
+    pub(super) fn asleep(&self, at: Monotonic) -> Option<Asleep> {
+        let until = self.clock.still_until();
+        (at < until).then(|| {
+            if self.clock.is_suspended() {
+                Asleep::Suspended
+            } else {
+                Asleep::Paused(until)
+            }
+        })
+    }
+
+    /// When in true time its daemon is to be woken next, unless that has ended.
+    pub(super) fn wakeup(&self, at: Monotonic) -> Option<Monotonic> {
+        if self.stopped || self.exit.is_some() {
+            return None;
+        }
+        let deadline = self.engine.next_deadline()?;
+        Some(self.clock.when(deadline, at))
+    }
+
+    /// Wakes its daemon if it is time; whether it was.
+    pub(super) fn wake(&mut self, at: Monotonic) -> bool {
+        if self.wakeup(at).is_none_or(|wakeup| wakeup > at) {
+            return false;
+        }
+        let now = self.clock.read(at);
+        // The oscillator may have changed its mind, so that it is not quite time.
+        if self
+            .engine
+            .next_deadline()
+            .is_none_or(|deadline| deadline > now.monotonic)
+        {
+            return false;
+        }
+        self.engine.handle_deadline(now);
+        true
+    }
+
+    pub(super) fn receive(&mut self, at: Monotonic, datagram: &Datagram) {
+        let now = self.clock.read(at);
+        self.engine.handle(
+            now,
+            Input::Datagram {
+                received: now.wall,
+                local: self.address,
+                remote: datagram.source,
+                data: &datagram.data,
+            },
+        );
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Output> {
+        self.engine.poll()
+    }
+
+    /// Counts what it sends.
+    pub(super) fn count(&mut self, data: &[u8]) {
+        let request = data
+            .first()
+            .is_some_and(|first| Mode::from_bits(*first) == Mode::Client);
+        self.requests += u64::from(request);
+    }
+
+    pub(super) fn obey(&mut self, output: Output, at: Monotonic) {
+        match output {
+            Output::Send { .. } | Output::Publish(_) => {}
+            Output::Adjust(asked) => self.adjust(asked, at),
+            Output::Resolve {
+                association,
+                name,
+                port,
+                ..
+            } => {
+                let endpoints = match name.parse() {
+                    Ok(address) => Ok(vec![Endpoint {
+                        remote: SocketAddr::new(address, port),
+                        local: self.address,
+                    }]),
+                    Err(_) => Err(format!("no host {name} in this world")),
+                };
+                let now = self.clock.read(at);
+                self.engine.handle(
+                    now,
+                    Input::Resolved {
+                        association,
+                        endpoints,
+                    },
+                );
+            }
+            Output::WriteDrift(frequency) => self.drift = Some(frequency),
+            Output::Event(event) => self.events.push(event.to_string()),
+            Output::Exit(exit) => {
+                self.exit.get_or_insert(exit);
+            }
+        }
+    }
+
+    fn adjust(&mut self, asked: Adjustment, at: Monotonic) {
+        let result = self.clock.adjust(at, &asked);
+        self.steps += u32::from(matches!(result, Ok(Applied::Stepped(_))));
+        let now = self.clock.read(at);
+        self.engine
+            .handle(now, Input::ClockChanged { asked, result });
+    }
+}
