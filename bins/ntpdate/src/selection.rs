@@ -3,7 +3,7 @@
 use std::time::Duration as Elapsed;
 
 use ntp_discipline::{Candidate, Limits, SelectionConditions, Selector, SourceKind};
-use ntp_wire::{Duration, Leap, PollExponent, Ppm, Precision, Stratum};
+use ntp_wire::{Duration, Leap, PollExponent, Ppm, Precision, ReferenceId, Stratum};
 
 use crate::{exchange::Answer, journal::Journal, server::Server};
 
@@ -52,6 +52,7 @@ const LIMITS: Limits = Limits {
     maximum_distance: Duration::from_seconds(16),
     floor: 0,
     ceiling: 16,
+    orphan: None,
     orphan_wait: Elapsed::ZERO,
 };
 
@@ -103,6 +104,9 @@ fn candidate(server: &Server, answer: &Answer) -> Candidate {
         reachable: true,
         leap: header.leap,
         stratum: header.stratum,
+        // Nobody is an orphan parent here.
+        reference_id: ReferenceId::NONE,
+        own_reference_id: ReferenceId::NONE,
         precision: header.precision,
         offset: answer.offset,
         delay: answer.delay.max(Duration::ZERO),

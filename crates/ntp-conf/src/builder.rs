@@ -24,6 +24,7 @@ pub(crate) struct Builder {
     pub(crate) fudges: Vec<(Span, ClockAddress, Fudge)>,
     pub(crate) control_span: Option<Span>,
     pub(crate) request_span: Option<Span>,
+    pub(crate) tos_span: Option<Span>,
 }
 
 impl Builder {
@@ -133,7 +134,10 @@ impl Builder {
             }
             "statistics" => config.statistics.read_kinds(reader)?,
             "filegen" => config.statistics.read_file(reader)?,
-            "tos" => config.tos = changed(&config.tos, |tos| tos.read(reader))?,
+            "tos" => {
+                config.tos = changed(&config.tos, |tos| tos.read(reader))?;
+                self.tos_span = Some(reader.span());
+            }
             "tinker" => config.tinker = changed(&config.tinker, |tinker| tinker.read(reader))?,
             "discard" => config.discard = changed(&config.discard, |discard| discard.read(reader))?,
             "mru" => config.mru = changed(&config.mru, |mru| mru.read(reader))?,

@@ -44,7 +44,26 @@ pub(crate) fn check(builder: &mut Builder) {
             found.push(Problem::warning(span, message, hint));
         }
     }
+    clocks(builder, &mut found);
     builder.problems.append(&mut found);
+}
+
+/// Clustering ends at `minclock` survivors: where `minsane` wants as many or more, one server that
+/// goes away is one too many.
+fn clocks(builder: &Builder, found: &mut Vec<Problem>) {
+    let tos = &builder.config.tos;
+    let (sane, least, most) = (tos.minimum_sane, tos.minimum_clocks, tos.maximum_clocks);
+    if let Some(span) = &builder.tos_span
+        && !(sane < least && least <= most)
+    {
+        found.push(Problem::warning(
+            span,
+            format!(
+                "`minsane` {sane} < `minclock` {least} <= `maxclock` {most} should hold and does not"
+            ),
+            "raise `minclock` or `maxclock`, or lower `minsane`",
+        ));
+    }
 }
 
 fn fudge(builder: &mut Builder) {

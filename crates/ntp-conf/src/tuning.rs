@@ -19,7 +19,7 @@ pub struct Tos {
     pub minimum_sane: u32,
     /// `floor`: strata below are not selected. 0.
     pub floor: Stratum,
-    /// `ceiling`: strata from there on are not selected. 16.
+    /// `ceiling`: strata from there on are not selected. 15.
     pub ceiling: Stratum,
     /// `cohort`: whether servers of the own stratum are answered in manycast.
     pub cohort: bool,
@@ -46,7 +46,7 @@ impl Default for Tos {
             maximum_clocks: 10,
             minimum_sane: 1,
             floor: Stratum::UNSPECIFIED,
-            ceiling: Stratum::UNSYNCHRONISED,
+            ceiling: Stratum::new(15),
             cohort: false,
             minimum_distance: decimal::milliseconds(1),
             maximum_distance: decimal::milliseconds(1500),
@@ -80,11 +80,11 @@ impl Tos {
         let mut next = Some(reader.expect("an option of `tos`")?);
         while let Some(word) = next {
             match word.keyword() {
-                "minclock" => self.minimum_clocks = reader.integer("minclock", 1..=1000)?,
-                "maxclock" => self.maximum_clocks = reader.integer("maxclock", 1..=1000)?,
-                "minsane" => self.minimum_sane = reader.integer("minsane", 0..=1000)?,
+                "minclock" => self.minimum_clocks = reader.clamped("minclock", 1..=1000)?,
+                "maxclock" => self.maximum_clocks = reader.clamped("maxclock", 1..=1000)?,
+                "minsane" => self.minimum_sane = reader.clamped("minsane", 0..=1000)?,
                 "floor" => self.floor = Stratum::new(reader.clamped("floor", 0..=16)?),
-                "ceiling" => self.ceiling = Stratum::new(reader.clamped("ceiling", 1..=16)?),
+                "ceiling" => self.ceiling = Stratum::new(reader.clamped("ceiling", 1..=15)?),
                 "cohort" => self.cohort = reader.integer::<u8>("cohort", 0..=1)? == 1,
                 "mindist" => self.minimum_distance = reader.span_of_time("distance")?,
                 "maxdist" => self.maximum_distance = reader.span_of_time("distance")?,

@@ -86,6 +86,15 @@ fn lines_that_do_not_fit_together() {
              says `ignore` (add `restrict 10.0.0.1 nomodify noquery`, or the same with `source`)",
         ),
         (
+            "tos minsane 3",
+            "ntp.conf:1:1: warning: `minsane` 3 < `minclock` 3 <= `maxclock` 10 should hold and \
+             does not (raise `minclock` or `maxclock`, or lower `minsane`)",
+        ),
+        (
+            "tos ceiling 16",
+            "ntp.conf:1:13: warning: ceiling 16 is outside 1 to 15; 15 is used",
+        ),
+        (
             "server a minpoll 8 maxpoll 7",
             "ntp.conf:1:1: warning: minpoll 8 is above maxpoll 7; 7 is used for both (write the \
              smaller number behind `minpoll`)",

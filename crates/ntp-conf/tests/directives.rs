@@ -200,7 +200,7 @@ fn bad_lines_leave_nothing_behind() {
         "crypto digest MD6",
         "enable",
         "disable monitor everything",
-        "tos minclock 0",
+        "tos minclock x",
         "tos maxdist 1.5 nonsense 2",
         "tinker panic",
         "tinker panic -5",

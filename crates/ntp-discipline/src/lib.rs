@@ -6,7 +6,7 @@
 //! ```
 //! use core::time::Duration as Elapsed;
 //! use ntp_discipline::*;
-//! use ntp_wire::{Duration, Leap, Monotonic, PollExponent, Ppm, Precision, Stratum, Timestamp};
+//! use ntp_wire::{Duration, Leap, Monotonic, PollExponent, Ppm, Precision, ReferenceId, Stratum, Timestamp};
 //!
 //! let precision = Precision::new(-20);
 //! let tinker = Tinker::default();
@@ -47,6 +47,8 @@
 //!     reachable: true,
 //!     leap: Leap::None,
 //!     stratum: Stratum::PRIMARY,
+//!     reference_id: ReferenceId::from_bytes([10, 0, 0, 1]),
+//!     own_reference_id: ReferenceId::from_bytes([10, 0, 0, 2]),
 //!     precision,
 //!     offset: estimate.offset,
 //!     delay: estimate.delay,
@@ -100,6 +102,7 @@
 //! - all sources: a [`Selector`] within [`Limits`] makes of [`Candidate`]s and
 //!   [`SelectionConditions`] a [`Selection`]: a [`Tally`] for each, the survivors, and what they
 //!   say [`Combined`]; [`Unfitness`] tells why one cannot be followed
+//! - [`HuffPuff`] corrects a combined offset where queues are one-sided, if asked to
 //! - the loop: a [`Discipline`] takes [`Update`]s and gives [`Response`]s and [`Adjustment`]s;
 //!   [`Classic`] is the one of RFC 5905, set up by [`LoopOptions`] and [`Tinker`]; [`LoopState`],
 //!   [`LoopStatus`] and [`SystemEvent`] are what there is to show of it
@@ -119,6 +122,7 @@ mod clock;
 mod discipline;
 mod event;
 mod filter;
+mod huff_puff;
 mod leap;
 mod select;
 mod tinker;
@@ -129,6 +133,7 @@ pub use clock::{Adjustment, Applied, Clock, ClockError, ClockStatus, Now};
 pub use discipline::{Discipline, LoopState, LoopStatus, Outcome, Response, Update};
 pub use event::SystemEvent;
 pub use filter::{ClockFilter, Estimate, FilterConditions, FilterVerdict, Sample};
+pub use huff_puff::HuffPuff;
 pub use leap::{
     HashCheck, LeapOutlook, LeapProximity, LeapSchedule, LeapSecond, LeapTable, LeapTableError,
     Smear,

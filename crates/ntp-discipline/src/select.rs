@@ -1,6 +1,6 @@
 //! Which sources to believe, which to follow, and what they say together (RFC 5905 section 11.2).
 
-use core::time::Duration as Elapsed;
+use core::{cmp::Ordering, time::Duration as Elapsed};
 
 use ntp_wire::{Duration, Leap, Ppm, Precision, Stratum};
 
@@ -65,8 +65,9 @@ pub struct Selector {
     limits: Limits,
     /// How near to the best one a system peer must be to stay.
     hop_threshold: Option<f64>,
-    /// From when on the local clock may be used although others are configured.
-    local_from: Elapsed,
+    /// From when on the local clock may be used although others are configured, and we may be an
+    /// orphan parent.
+    waits_until: Elapsed,
 }
 
 impl Selector {
@@ -75,13 +76,27 @@ impl Selector {
         Self {
             limits,
             hop_threshold: None,
-            local_from: limits.orphan_wait,
+            waits_until: limits.orphan_wait,
         }
     }
 
     /// Its limits.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The stratum to serve at without any source, once all have been waited for long enough;
+    /// `None` if that is not wanted (`tos orphan`).
+    pub fn orphan_stratum(&self, uptime: Elapsed) -> Option<Stratum> {
+        self.limits
+            .orphan
+            .filter(|stratum| *stratum < Stratum::UNSYNCHRONISED && uptime >= self.waits_until)
+    }
+
+    /// The sources must be waited for anew: there are none, or the clock was stepped and nothing
+    /// is known of them.
+    pub fn wait_again(&mut self, uptime: Elapsed) {
+        self.waits_until = uptime.saturating_add(self.limits.orphan_wait);
     }
 
     /// Judges every candidate and combines the survivors.
@@ -104,10 +119,7 @@ impl Selector {
             entrant.always_true || agreed.is_some_and(|agreed| agreed.overlaps(entrant))
         });
         // A pulse must agree with the others, but has no voice in which second it is.
-        let pulse = entrants.iter().position(|entrant| entrant.pulse);
-        let pulse = pulse
-            .and_then(|at| entrants.get(at))
-            .map(|pulse| pulse.index);
+        let pulse = entrants.iter().find(|entrant| entrant.pulse).copied();
         entrants.retain(|entrant| !entrant.pulse);
         if entrants.is_empty() {
             last_resort.truncate(1);
@@ -121,18 +133,24 @@ impl Selector {
         entrants.sort_by(|a, b| a.metric(&self.limits).total_cmp(&b.metric(&self.limits)));
         selection.survivors = entrants.iter().map(|entrant| entrant.index).collect();
 
-        if let Some(leader) = self.leader(&entrants, conditions.system_peer) {
-            let combined = combine(&entrants, leader, candidates, &self.limits, conditions);
-            selection.tally(leader.index, Tally::SystemPeer);
-            selection.combined = match pulse.and_then(|at| Some((at, candidates.get(at)?))) {
-                Some((at, pulse)) if leader.prefer && combined.numbers_the_seconds() => {
-                    selection.tally(at, Tally::PpsPeer);
-                    Some(combined.taken_over_by(at, pulse))
-                }
-                _ => Some(combined),
-            };
-        } else if conditions.system_peer.is_some() {
-            self.local_from = conditions.uptime.saturating_add(self.limits.orphan_wait);
+        let followed = self
+            .leader(&entrants, conditions.system_peer)
+            .map(|leader| {
+                selection.tally(leader.index, Tally::SystemPeer);
+                combine(&entrants, leader, candidates, &self.limits, conditions)
+            });
+        let pulse = pulse.filter(|_| self.pulse_may_lead(&entrants, followed.as_ref()));
+        selection.combined = match (pulse, followed) {
+            (Some(pulse), followed) => {
+                self.hop_threshold = None;
+                selection.tally(pulse.index, Tally::PpsPeer);
+                let alone = || combine(&[pulse], &pulse, candidates, &self.limits, conditions);
+                Some(followed.unwrap_or_else(alone).taken_over_by(&pulse))
+            }
+            (None, followed) => followed,
+        };
+        if selection.combined.is_none() && conditions.system_peer.is_some() {
+            self.wait_again(conditions.uptime);
         }
         selection
     }
@@ -146,7 +164,7 @@ impl Selector {
             stratum: candidate.leap == Leap::Unsynchronised
                 || stratum < limits.floor
                 || stratum >= limits.ceiling,
-            distance: matches!(candidate.kind, SourceKind::Server | SourceKind::Orphan)
+            distance: candidate.kind == SourceKind::Server
                 && self.root_distance(candidate, conditions)
                     >= limits.maximum_distance + until_next_poll,
             looped: candidate.looped,
@@ -168,8 +186,8 @@ impl Selector {
         distance.max(self.limits.minimum_distance)
     }
 
-    /// Those who may vote, and those who are used when nobody can; each in an order that does not
-    /// depend on theirs.
+    /// Those who may vote, and those who are used when nobody can, local clocks before the orphan
+    /// parent; each in an order that does not depend on theirs.
     fn admit(
         &self,
         candidates: &[Candidate],
@@ -179,27 +197,41 @@ impl Selector {
         let alone = candidates
             .iter()
             .all(|candidate| candidate.kind == SourceKind::Local || candidate.noselect);
-        let local_may = alone || conditions.uptime >= self.local_from;
+        let local_may = alone || conditions.uptime >= self.waits_until;
 
         let mut entrants = Vec::with_capacity(candidates.len());
         let mut last_resort = Vec::new();
+        let mut parent: Option<([u8; 4], Entrant)> = None;
         for (index, candidate) in candidates.iter().enumerate() {
             if self.unfitness(candidate, conditions).any() {
                 continue;
             }
             let entrant = Entrant::new(index, candidate, self.root_distance(candidate, conditions));
-            match candidate.kind {
-                SourceKind::Local if !candidate.prefer => {
+            match self
+                .limits
+                .orphan
+                .map(|orphan| candidate.stratum.cmp(&orphan))
+            {
+                Some(Ordering::Equal) => {
+                    let id = candidate.reference_id.to_bytes();
+                    if id < candidate.own_reference_id.to_bytes()
+                        && parent.is_none_or(|(least, _)| id < least)
+                    {
+                        parent = Some((id, entrant));
+                    }
+                }
+                Some(Ordering::Greater) => {}
+                _ if candidate.kind == SourceKind::Local && !candidate.prefer => {
                     if local_may {
                         last_resort.push(entrant.without_error(&self.limits));
                     }
                 }
-                SourceKind::Orphan => last_resort.push(entrant.without_error(&self.limits)),
                 _ => entrants.push(entrant),
             }
         }
         entrants.sort_by(Entrant::canonical_order);
-        last_resort.sort_by(|a, b| b.local.cmp(&a.local).then(a.canonical_order(b)));
+        last_resort.sort_by(Entrant::canonical_order);
+        last_resort.extend(parent.map(|(_, parent)| parent.without_error(&self.limits)));
         (entrants, last_resort)
     }
 
@@ -238,6 +270,17 @@ impl Selector {
         self.hop_threshold = None;
         Some(best)
     }
+
+    /// Whether a pulse may take over: a preferred survivor numbers its seconds and is near enough
+    /// to do so, or it stands alone, and `minsane 0` says that it needs nobody.
+    fn pulse_may_lead(&self, survivors: &[Entrant], followed: Option<&Combined>) -> bool {
+        match followed {
+            Some(combined) => {
+                survivors.iter().any(|survivor| survivor.prefer) && combined.numbers_the_seconds()
+            }
+            None => self.limits.minimum_sane == 0,
+        }
+    }
 }
 
 impl Selection {
@@ -267,7 +310,6 @@ struct Entrant {
     prefer: bool,
     always_true: bool,
     pulse: bool,
-    local: bool,
 }
 
 impl Entrant {
@@ -282,7 +324,6 @@ impl Entrant {
             prefer: candidate.prefer,
             always_true: candidate.always_true,
             pulse: candidate.kind == SourceKind::Pps,
-            local: candidate.kind == SourceKind::Local,
         }
     }
 
@@ -301,7 +342,7 @@ impl Entrant {
             + f64::from(self.stratum) * limits.minimum_distance.to_seconds_f64()
     }
 
-    fn canonical_order(&self, other: &Self) -> core::cmp::Ordering {
+    fn canonical_order(&self, other: &Self) -> Ordering {
         self.distance
             .total_cmp(&other.distance)
             .then(self.stratum.cmp(&other.stratum))

@@ -16,6 +16,9 @@ pub struct Tinker {
     pub dispersion: Ppm,
     /// `freq`: the frequency to start with, in place of the drift file's.
     pub frequency: Option<Ppm>,
+    /// `huffpuff`: for how long the [`HuffPuff`](crate::HuffPuff) filter remembers the least delay;
+    /// `None` is off. Off.
+    pub huff_puff: Option<Elapsed>,
     /// `panic`: no offset above this is believed. 1000 s.
     pub panic: Option<Duration>,
     /// `stepfwd`: above this a clock that is behind is stepped. 128 ms.
@@ -68,6 +71,7 @@ impl Default for Tinker {
             allan: PollExponent::new(11),
             dispersion: Ppm::new(15.0),
             frequency: None,
+            huff_puff: None,
             panic: Some(Duration::from_seconds(1000)),
             step_forward: step,
             step_back: step,

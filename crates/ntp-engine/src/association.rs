@@ -4,7 +4,7 @@ mod local_clock;
 mod request;
 mod server;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use ntp_discipline::{
     Candidate, ClockFilter, Estimate, FilterConditions, Sample, SourceKind, Tally,
@@ -20,7 +20,7 @@ pub(crate) use self::{
     local_clock::LocalClock,
     server::{Reception, Server},
 };
-use crate::{event_count::EventCount, schedule::Schedule};
+use crate::{event_count::EventCount, reference_id, schedule::Schedule};
 
 /// How a source was configured; the words are those of the `server` line.
 #[derive(Clone, PartialEq, Debug)]
@@ -184,6 +184,22 @@ impl Association {
     ) -> Candidate {
         let header = &self.last.header;
         let estimate = self.estimate();
+        let (reference_id, own_reference_id) = match &self.source {
+            Source::Server(server) => {
+                server
+                    .endpoint()
+                    .map_or((ReferenceId::NONE, ReferenceId::NONE), |end| {
+                        (
+                            reference_id::of(end.remote.ip()),
+                            reference_id::of(end.local),
+                        )
+                    })
+            }
+            Source::LocalClock(clock) => (
+                ReferenceId::from_ipv4(clock.address()),
+                ReferenceId::from_ipv4(Ipv4Addr::LOCALHOST),
+            ),
+        };
         Candidate {
             kind: match self.source {
                 Source::Server(_) => SourceKind::Server,
@@ -192,6 +208,8 @@ impl Association {
             reachable: self.schedule.reach() != 0,
             leap: header.leap,
             stratum: header.stratum,
+            reference_id,
+            own_reference_id,
             precision: header.precision,
             offset: estimate.offset,
             delay: estimate.delay,

@@ -33,6 +33,7 @@ pub(crate) struct ClockView {
     root_delay: ShortDuration,
     root_dispersion: Duration,
     determined: Monotonic,
+    orphan_parent: bool,
     reference_id: ReferenceId,
     reference_time: WireTimestamp,
 }
@@ -51,6 +52,7 @@ impl ClockView {
             root_delay: ShortDuration::from_duration(state.root_delay),
             root_dispersion: state.root_dispersion,
             determined: state.determined,
+            orphan_parent: state.orphan_parent,
             reference_id: state.reference_id,
             reference_time: state.reference_time,
         }
@@ -59,7 +61,10 @@ impl ClockView {
     /// The reply to `request`, but for its receive and transmit times.
     pub(crate) fn reply(&self, request: &Header, now: Monotonic) -> Header {
         // 15 ppm: 15 ns a millisecond.
-        let age = now.since(self.determined).as_millis();
+        let age = match self.orphan_parent {
+            true => 0,
+            false => now.since(self.determined).as_millis(),
+        };
         let growth = Duration::from_nanos(i64::try_from(age * 15).unwrap_or(i64::MAX));
         Header {
             leap: self.leap,

@@ -245,10 +245,11 @@ fn tinker(written: &ntp_conf::Tinker, slew: bool) -> Tinker {
         allan: PollExponent::new(i8::try_from(written.allan_exponent).unwrap_or(11)),
         dispersion: written.dispersion,
         frequency: written.frequency,
+        huff_puff: written.huff_puff.map(elapsed),
         panic: Tinker::threshold(written.panic),
         step_forward: Tinker::threshold(written.step_forward),
         step_back: Tinker::threshold(written.step_back),
-        stepout: std::time::Duration::from_secs_f64(written.step_out.to_seconds_f64().max(0.0)),
+        stepout: elapsed(written.step_out),
     };
     if slew {
         tinker.slew_only();
@@ -265,10 +266,14 @@ fn limits(tos: &ntp_conf::Tos) -> Limits {
         maximum_distance: tos.maximum_distance,
         floor: tos.floor.value(),
         ceiling: tos.ceiling.value(),
-        orphan_wait: std::time::Duration::from_secs_f64(
-            tos.orphan_wait.max(Duration::ZERO).to_seconds_f64(),
-        ),
+        orphan: tos.orphan,
+        orphan_wait: elapsed(tos.orphan_wait),
     }
+}
+
+/// A time that has passed is never negative.
+fn elapsed(time: Duration) -> std::time::Duration {
+    std::time::Duration::from_secs_f64(time.max(Duration::ZERO).to_seconds_f64())
 }
 
 fn restrictions(config: &Config, hosts: &HashMap<String, Vec<IpAddr>>) -> RestrictList {

@@ -1,10 +1,10 @@
 //! The system process: from many sources to one clock (RFC 5905 section 11).
 
-use std::time::Duration as Elapsed;
+use std::{net::Ipv4Addr, time::Duration as Elapsed};
 
 use ntp_discipline::{
-    Classic, Combined, Discipline, LoopOptions, LoopState, LoopStatus, Now, Outcome, Selection,
-    SelectionConditions, Selector, SystemEvent, Unfitness, Update,
+    Classic, Combined, Discipline, HuffPuff, LoopOptions, LoopState, LoopStatus, Now, Outcome,
+    Selection, SelectionConditions, Selector, SystemEvent, Unfitness, Update,
 };
 use ntp_wire::control::Flash;
 use ntp_wire::{
@@ -28,6 +28,9 @@ pub(crate) struct ClockState {
     /// When it was determined; it grows from then on.
     pub(crate) root_dispersion: Duration,
     pub(crate) determined: Monotonic,
+    /// We stand in for sources that are lost: our time is right by definition, and the error that
+    /// we announce does not grow.
+    pub(crate) orphan_parent: bool,
     pub(crate) jitter: Duration,
 }
 
@@ -42,6 +45,7 @@ impl ClockState {
             root_delay: Duration::ZERO,
             root_dispersion: Duration::ZERO,
             determined: now,
+            orphan_parent: false,
             jitter: precision.to_duration(),
         }
     }
@@ -53,6 +57,9 @@ impl ClockState {
 
     /// The root dispersion, grown since it was determined.
     pub(crate) fn root_dispersion_at(&self, now: Monotonic) -> Duration {
+        if self.orphan_parent {
+            return self.root_dispersion;
+        }
         let age = now.since(self.determined).as_secs_f64();
         self.root_dispersion + Duration::from_seconds_f64(age * TOLERANCE)
     }
@@ -64,6 +71,9 @@ pub(crate) struct System {
     selector: Selector,
     discipline: Classic,
     precision: Precision,
+    /// `tinker huffpuff`.
+    huff_puff: Option<HuffPuff>,
+    started: Monotonic,
     pub(crate) state: ClockState,
     pub(crate) peer: Option<AssociationId>,
     pub(crate) events: EventCount,
@@ -85,6 +95,8 @@ pub(crate) struct Judged {
 /// What a selection led to.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Decision {
+    /// Nothing new is known of the one to follow: all stays as it was, what is shown too.
+    pub(crate) stale: bool,
     /// Somebody else is followed than before, or nobody.
     pub(crate) peer_changed: bool,
     /// Nobody is followed any more.
@@ -104,6 +116,7 @@ pub(crate) struct Followed {
     /// Who we say we follow.
     pub(crate) reference_id: ReferenceId,
     pub(crate) sampled: Option<Monotonic>,
+    pub(crate) delay: Duration,
     pub(crate) minimum_poll: PollExponent,
     pub(crate) maximum_poll: PollExponent,
 }
@@ -121,6 +134,11 @@ impl System {
             selector,
             discipline,
             precision: options.precision,
+            huff_puff: options
+                .tinker
+                .huff_puff
+                .map(|span| HuffPuff::new(span, now)),
+            started: now,
             state: ClockState::unsynchronised(ReferenceId::INIT, now, options.precision),
             peer: None,
             events: EventCount::default(),
@@ -173,22 +191,27 @@ impl System {
             // grows until clients find it too great.
             return decision;
         };
-        decision.peer_changed = self.peer.replace(followed.id) != Some(followed.id);
         // Each sample corrects the clock once.
         if followed.sampled.is_none()
             || self.used.is_some_and(|used| followed.sampled <= Some(used))
         {
+            decision.stale = true;
             return decision;
         }
+        decision.peer_changed = self.peer.replace(followed.id) != Some(followed.id);
         self.used = followed.sampled;
         if !self.steering {
             self.take_over(&combined, &followed, now);
             decision.updated = true;
             return decision;
         }
+        let offset = match &mut self.huff_puff {
+            Some(filter) => filter.correct(combined.offset, followed.delay, now.monotonic),
+            None => combined.offset,
+        };
         let response = self.discipline.update(&Update {
             at: now.monotonic,
-            offset: combined.offset,
+            offset,
             jitter: combined.jitter,
             minimum_poll: followed.minimum_poll,
             maximum_poll: followed.maximum_poll,
@@ -230,6 +253,7 @@ impl System {
             root_delay: combined.root_delay,
             root_dispersion: combined.root_dispersion,
             determined: now.monotonic,
+            orphan_parent: false,
             jitter: combined.jitter,
         };
     }
@@ -240,6 +264,34 @@ impl System {
         self.state = ClockState::unsynchronised(ReferenceId::STEP, now, self.precision);
         self.peer = None;
         self.used = None;
+        self.selector.wait_again(now.since(self.started));
+    }
+
+    /// Becomes an orphan parent, if `tos orphan` wants it and all sources have been away for long
+    /// enough; gives its stratum the moment that it does.
+    pub(crate) fn stand_in(&mut self, now: Monotonic) -> Option<Stratum> {
+        let stratum = self.selector.orphan_stratum(now.since(self.started))?;
+        if self.peer.is_some() || self.state.orphan_parent {
+            return None;
+        }
+        self.state = ClockState {
+            leap: match self.state.leap {
+                Leap::Unsynchronised => Leap::None,
+                leap => leap,
+            },
+            stratum,
+            reference_id: if stratum > Stratum::PRIMARY {
+                ReferenceId::from_ipv4(Ipv4Addr::LOCALHOST)
+            } else {
+                ReferenceId::from_bytes(*b"LOOP")
+            },
+            root_delay: Duration::ZERO,
+            root_dispersion: Duration::ZERO,
+            determined: now,
+            orphan_parent: true,
+            ..self.state
+        };
+        Some(stratum)
     }
 
     /// The rate that the clock should be left at: its frequency, and nothing that is being slewed.

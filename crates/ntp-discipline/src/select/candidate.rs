@@ -2,7 +2,7 @@
 
 use core::time::Duration as Elapsed;
 
-use ntp_wire::{Duration, Leap, PollExponent, Precision, Stratum};
+use ntp_wire::{Duration, Leap, PollExponent, Precision, ReferenceId, Stratum};
 
 /// A source as the selection sees it: the values of its association, and of its last packet.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -13,8 +13,14 @@ pub struct Candidate {
     pub reachable: bool,
     /// Its leap indicator.
     pub leap: Leap,
-    /// Its stratum.
+    /// Its stratum. One of [`Limits::orphan`] makes it an orphan parent.
     pub stratum: Stratum,
+    /// What its followers name it by: its address, or the hash of that. Of orphan parents the one
+    /// with the least is followed.
+    pub reference_id: ReferenceId,
+    /// What it would name us by, if it followed us: our address on the way there. We are the
+    /// orphan parent ourselves if that is less.
+    pub own_reference_id: ReferenceId,
     /// Its precision.
     pub precision: Precision,
     /// The filter's offset: its time minus ours.
@@ -53,8 +59,6 @@ pub enum SourceKind {
     ReferenceClock,
     /// The local clock (127.127.1.x): used when nothing else is left, unless it is preferred.
     Local,
-    /// An orphan parent: used when not even a local clock is left.
-    Orphan,
     /// A pulse per second: takes over where another survivor numbers its seconds.
     Pps,
 }
@@ -74,9 +78,13 @@ pub struct Limits {
     pub maximum_distance: Duration,
     /// `floor`: no candidate has a lower stratum. 0.
     pub floor: u8,
-    /// `ceiling`: every candidate has a lower stratum than this. 16.
+    /// `ceiling`: every candidate has a lower stratum than this. 15.
     pub ceiling: u8,
-    /// `orphanwait`: how long the local clock waits for the others, where there are any. 300 s.
+    /// `orphan`: the stratum of orphan parents, who stand in where no server is left. Sources of a
+    /// higher one may follow such a parent, perhaps ourselves, and are not followed. `None`.
+    pub orphan: Option<Stratum>,
+    /// `orphanwait`: how long the local clock waits for the others, where there are any, and how
+    /// long we wait before we are an orphan parent. 300 s.
     pub orphan_wait: Elapsed,
 }
 
@@ -89,7 +97,8 @@ impl Default for Limits {
             minimum_distance: Duration::from_millis(1),
             maximum_distance: Duration::from_millis(1500),
             floor: 0,
-            ceiling: 16,
+            ceiling: 15,
+            orphan: None,
             orphan_wait: Elapsed::from_secs(300),
         }
     }

@@ -9,7 +9,7 @@ use super::{Candidate, Combined, Entrant, Limits, SelectionConditions, SourceKin
 const PULSE_GATE: f64 = 0.4;
 
 /// Weighs the survivors by their root distances, unless `leader` is preferred: then it speaks
-/// alone.
+/// alone. The others are weighed against the best of them, which need not be the one that is followed.
 pub(super) fn combine(
     survivors: &[Entrant],
     leader: &Entrant,
@@ -20,7 +20,7 @@ pub(super) fn combine(
     let (offset, jitter) = if leader.prefer {
         (leader.offset, leader.jitter)
     } else {
-        mean(survivors, leader)
+        mean(survivors, survivors.first().unwrap_or(leader))
     };
     let (offset, jitter) = (
         Duration::from_seconds_f64(offset),
@@ -36,27 +36,30 @@ pub(super) fn combine(
         root_dispersion: Duration::ZERO,
     };
     if let Some(peer) = candidates.get(leader.index) {
-        let own =
-            peer.dispersion + growth(conditions.dispersion_rate, peer.age) + jitter + offset.abs();
+        let sum = peer.root_dispersion
+            + peer.dispersion
+            + growth(conditions.dispersion_rate, peer.age)
+            + jitter
+            + offset.abs();
         combined.stratum = peer.stratum.next();
         combined.root_delay = peer.root_delay + peer.delay;
-        combined.root_dispersion = peer.root_dispersion + own.max(limits.minimum_distance);
+        combined.root_dispersion = sum.max(limits.minimum_distance);
     }
     combined
 }
 
-fn mean(survivors: &[Entrant], leader: &Entrant) -> (f64, f64) {
+fn mean(survivors: &[Entrant], best: &Entrant) -> (f64, f64) {
     let (mut weights, mut offsets, mut squares) = (0.0, 0.0, 0.0);
     for survivor in survivors {
         // The distance is only zero where `tos mindist` is.
         let weight = 1.0 / survivor.distance.max(1e-9);
         weights += weight;
         offsets += weight * survivor.offset;
-        squares += weight * (survivor.offset - leader.offset).powi(2);
+        squares += weight * (survivor.offset - best.offset).powi(2);
     }
     (
         offsets / weights,
-        (squares / weights + leader.selection_jitter.powi(2)).sqrt(),
+        (squares / weights + best.selection_jitter.powi(2)).sqrt(),
     )
 }
 
@@ -89,11 +92,11 @@ impl Combined {
     }
 
     /// The same, with the offset and jitter of a pulse.
-    pub(super) fn taken_over_by(self, index: usize, pulse: &Candidate) -> Self {
+    pub(super) fn taken_over_by(self, pulse: &Entrant) -> Self {
         Self {
-            system_peer: index,
-            offset: pulse.offset,
-            jitter: pulse.jitter,
+            system_peer: pulse.index,
+            offset: Duration::from_seconds_f64(pulse.offset),
+            jitter: Duration::from_seconds_f64(pulse.jitter),
             ..self
         }
     }

@@ -1,4 +1,4 @@
-use ntp_wire::PollExponent;
+use ntp_wire::{PollExponent, ReferenceId};
 use proptest::prelude::*;
 
 use super::*;
@@ -9,6 +9,8 @@ fn server(offset_ms: f64, distance_ms: f64) -> Candidate {
         reachable: true,
         leap: Leap::None,
         stratum: Stratum::new(2),
+        reference_id: ReferenceId::from_bytes([10, 0, 0, 2]),
+        own_reference_id: ReferenceId::from_bytes([10, 0, 0, 9]),
         precision: Precision::new(-20),
         offset: Duration::from_seconds_f64(offset_ms * 1e-3),
         delay: Duration::from_seconds_f64(2e-3 * distance_ms),
@@ -282,16 +284,73 @@ fn a_lost_system_peer_makes_the_local_clock_wait_again() {
     assert!(selector.select(&mute, &conditions(150)).combined.is_some());
 }
 
+fn orphanage() -> Limits {
+    Limits {
+        orphan: Some(Stratum::new(6)),
+        ..Limits::default()
+    }
+}
+
+/// A source of that stratum at 10.0.0.`host`.
+fn of_stratum(stratum: u8, host: u8) -> Candidate {
+    Candidate {
+        stratum: Stratum::new(stratum),
+        reference_id: ReferenceId::from_bytes([10, 0, 0, host]),
+        ..server(3.0, 1.0)
+    }
+}
+
 #[test]
 fn an_orphan_parent_comes_last() {
-    let orphan = Candidate {
-        kind: SourceKind::Orphan,
-        ..server(3.0, 1.0)
+    use Tally::{Reject, SystemPeer};
+    let mut selector = Selector::new(orphanage());
+    let parent = of_stratum(6, 2);
+    let mut tallies =
+        |candidates: &[Candidate]| selector.select(candidates, &conditions(400)).tallies;
+    assert_eq!(tallies(&[parent]), [SystemPeer]);
+    assert_eq!(tallies(&[parent, local()]), [Reject, SystemPeer]);
+    assert_eq!(tallies(&[parent, of_stratum(5, 3)]), [Reject, SystemPeer]);
+    // Without `tos orphan` it is a server like others.
+    assert_eq!(select(&[parent]).tallies, [SystemPeer]);
+}
+
+#[test]
+fn of_orphan_parents_the_least_leads_and_no_child_is_followed() {
+    use Tally::{Reject, SystemPeer};
+    let mut selector = Selector::new(orphanage());
+    let mut tallies = |hosts: &[(u8, u8)]| {
+        let candidates: Vec<Candidate> = hosts
+            .iter()
+            .map(|(stratum, host)| of_stratum(*stratum, *host))
+            .collect();
+        selector.select(&candidates, &conditions(400)).tallies
     };
-    assert_eq!(select(&[orphan]).tallies, [Tally::SystemPeer]);
-    let mut selector = Selector::new(Limits::default());
-    let found = selector.select(&[orphan, local()], &conditions(400));
-    assert_eq!(found.tallies, [Tally::Reject, Tally::SystemPeer]);
+    // We are 10.0.0.9.
+    assert_eq!(
+        tallies(&[(6, 5), (6, 3), (6, 4)]),
+        [Reject, SystemPeer, Reject]
+    );
+    assert_eq!(tallies(&[(6, 10), (6, 8)]), [Reject, SystemPeer]);
+    assert_eq!(tallies(&[(6, 10), (6, 9)]), [Reject, Reject]);
+    assert_eq!(tallies(&[(7, 3), (8, 4)]), [Reject, Reject]);
+}
+
+#[test]
+fn a_stand_in_waits_for_the_sources() {
+    let six = Some(Stratum::new(6));
+    let uptime = Elapsed::from_secs;
+    let mut selector = Selector::new(orphanage());
+    assert_eq!(selector.orphan_stratum(uptime(299)), None);
+    assert_eq!(selector.orphan_stratum(uptime(300)), six);
+    let lost = SelectionConditions {
+        system_peer: Some(0),
+        ..conditions(1000)
+    };
+    selector.select(&[], &lost);
+    assert_eq!(selector.orphan_stratum(uptime(1299)), None);
+    assert_eq!(selector.orphan_stratum(uptime(1300)), six);
+    let never = Selector::new(Limits::default());
+    assert_eq!(never.orphan_stratum(uptime(9999)), None);
 }
 
 #[test]
@@ -340,6 +399,61 @@ fn a_pulse_takes_over_from_a_preferred_survivor() {
 }
 
 #[test]
+fn a_pulse_may_lead_alone_where_nobody_is_needed() {
+    let pulse = Candidate {
+        kind: SourceKind::Pps,
+        stratum: Stratum::new(0),
+        ..server(1.0, 5.0)
+    };
+    assert_eq!(select(&[pulse]).combined, None);
+    let mut selector = Selector::new(Limits {
+        minimum_sane: 0,
+        ..Limits::default()
+    });
+    let found = selector.select(&[pulse], &conditions(0));
+    assert_eq!(found.tallies, [Tally::PpsPeer]);
+    let combined = found.combined.unwrap();
+    assert!((combined.offset - pulse.offset).abs() <= Duration::from_bits(1));
+    assert_eq!(combined.stratum, Stratum::PRIMARY);
+}
+
+#[test]
+fn a_preferred_falseticker_leads_nobody() {
+    let liar = Candidate {
+        prefer: true,
+        ..server(100.0, 10.0)
+    };
+    let found = select(&[server(0.0, 10.0), liar, server(1.0, 10.0)]);
+    assert_eq!(
+        found.tallies,
+        [Tally::SystemPeer, Tally::Falseticker, Tally::Candidate]
+    );
+    assert!(found.combined.unwrap().offset < Duration::from_millis(2));
+}
+
+#[test]
+fn floor_ceiling_and_mindist_hold() {
+    let limits = Limits {
+        floor: 2,
+        ceiling: 4,
+        minimum_distance: Duration::from_millis(60),
+        ..Limits::default()
+    };
+    let mut selector = Selector::new(limits);
+    let tallies = [1, 2, 3, 4].map(|stratum| {
+        selector
+            .select(&[of_stratum(stratum, 1)], &conditions(0))
+            .tallies[0]
+    });
+    let (no, yes) = (Tally::Reject, Tally::SystemPeer);
+    assert_eq!(tallies, [no, yes, yes, no]);
+    // 100 ms apart, which is too much for 1 ms each and not for 60 ms each.
+    let two = [server(0.0, 1.0), server(100.0, 1.0)];
+    assert_eq!(select(&two).combined, None);
+    assert!(selector.select(&two, &conditions(0)).combined.is_some());
+}
+
+#[test]
 fn the_majority_votes_on_leap_seconds() {
     let leaping = Candidate {
         leap: Leap::Insert,
@@ -360,18 +474,20 @@ fn the_majority_votes_on_leap_seconds() {
 
 prop_compose! {
     fn any_candidate()(
-        kind in 0..5, leap in 0u8..4, stratum in 0u8..18, offset: i64, delay: i64, dispersion: i64,
-        jitter: i64, roots: (i64, i64), flags: [bool; 5], near in 0..3,
+        kind in 0..4, leap in 0u8..4, stratum in 0u8..18, offset: i64, delay: i64, dispersion: i64,
+        jitter: i64, roots: (i64, i64), flags: [bool; 5], near in 0..3, ids: [u8; 2],
     ) -> Candidate {
         // Most of them in reach, or nobody would ever be selected.
         let scale = |bits: i64| Duration::from_bits(if near == 0 { bits } else { (bits >> 36).abs() });
         let [unreachable, looped, prefer, noselect, always_true] = flags;
         let rarely = |flag: bool| flag && near == 0;
         Candidate {
-            kind: [SourceKind::Server, SourceKind::ReferenceClock, SourceKind::Local, SourceKind::Orphan, SourceKind::Pps][kind as usize],
+            kind: [SourceKind::Server, SourceKind::ReferenceClock, SourceKind::Local, SourceKind::Pps][kind as usize],
             reachable: !rarely(unreachable),
             leap: if near == 0 { Leap::from_bits(leap) } else { Leap::None },
             stratum: Stratum::new(if near == 0 { stratum } else { stratum % 16 }),
+            reference_id: ReferenceId::from_bytes([10, 0, 0, ids[0]]),
+            own_reference_id: ReferenceId::from_bytes([10, 0, 0, ids[1]]),
             precision: Precision::new(-20),
             offset: Duration::from_bits(if near == 0 { offset } else { offset >> 34 }),
             delay: scale(delay),
@@ -394,8 +510,10 @@ proptest! {
     fn anything_can_be_judged(
         candidates in proptest::collection::vec(any_candidate(), 0..50),
         uptime in 0u64..1000, system_peer in proptest::option::of(0usize..60),
+        orphan in proptest::option::of(1u8..17), minimum_sane in 0usize..3,
     ) {
-        let mut selector = Selector::new(Limits::default());
+        let limits = Limits { orphan: orphan.map(Stratum::new), minimum_sane, ..Limits::default() };
+        let mut selector = Selector::new(limits);
         let conditions = SelectionConditions { system_peer, ..conditions(uptime) };
         let found = selector.select(&candidates, &conditions);
         prop_assert_eq!(found.tallies.len(), candidates.len());
@@ -406,6 +524,12 @@ proptest! {
         if let Some(combined) = found.combined {
             let tally = found.tallies[combined.system_peer];
             prop_assert!(matches!(tally, Tally::SystemPeer | Tally::PpsPeer));
+            // Nobody follows who may follow an orphan parent, and of these only one.
+            let stratum = candidates[combined.system_peer].stratum;
+            prop_assert!(orphan.is_none_or(|orphan| stratum <= Stratum::new(orphan)));
+            if orphan.is_some_and(|orphan| stratum == Stratum::new(orphan)) {
+                prop_assert_eq!(&found.survivors, &[combined.system_peer]);
+            }
             prop_assert!(!combined.jitter.is_negative() || candidates[combined.system_peer].jitter.is_negative());
         }
     }
@@ -459,5 +583,28 @@ proptest! {
         }
         let offset = found.combined.unwrap().offset.to_seconds_f64();
         prop_assert!(offset.abs() < 0.050);
+    }
+
+    #[test]
+    fn nobody_is_followed_unless_most_can_be_right(
+        sources in proptest::collection::vec((-100.0..100.0, 1.0..40.0), 1..9),
+    ) {
+        let candidates: Vec<Candidate> = sources
+            .iter()
+            .map(|(offset, distance)| server(*offset, *distance))
+            .collect();
+        // Somewhere at the lower end of an interval lie the most of them.
+        let holding = |point: f64| {
+            let holds = |(offset, distance): &&(f64, f64)| {
+                (offset - distance - point).max(point - offset - distance) <= 1.1e-3
+            };
+            sources.iter().filter(holds).count()
+        };
+        let most = sources
+            .iter()
+            .map(|(offset, distance)| holding(offset - distance))
+            .max();
+        let found = select(&candidates);
+        prop_assert!(found.combined.is_none() || 2 * most.unwrap() > sources.len());
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use ntp_autokey::{Association as Autokey, ClientOptions};
 use ntp_conf::AddressFamily;
-use ntp_discipline::{FilterConditions, Now, Sample};
+use ntp_discipline::{FilterConditions, Limits, Now, Sample};
 use ntp_wire::control::Flash;
 use ntp_wire::{
     AssociationId, Duration, Header, KissCode, Leap, Mode, Monotonic, Packet, PollExponent,
@@ -148,6 +148,7 @@ impl Association {
         now: Now,
         authority: &mut Authority<'_>,
         conditions: &FilterConditions,
+        limits: &Limits,
     ) -> Reception {
         let Source::Server(server) = &mut self.source else {
             return Reception::default();
@@ -209,7 +210,7 @@ impl Association {
             reception.kiss = Some((kiss, header.poll));
             return reception;
         }
-        let mut flash = sanity(header);
+        let mut flash = sanity(header, limits);
         if server.autokey.is_some() && !verified.proven {
             flash |= Flash::CRYPTO;
         }
@@ -327,10 +328,15 @@ fn authenticate(
     }
 }
 
-/// Whether the header of a reply makes sense (tests 6 and 7).
-fn sanity(header: &Header) -> Flash {
+/// Whether the header of a reply makes sense (tests 6 and 7), and is of a stratum that is wanted.
+fn sanity(header: &Header, limits: &Limits) -> Flash {
     let mut flash = Flash::NONE;
-    if header.leap == Leap::Unsynchronised || header.stratum >= Stratum::UNSYNCHRONISED {
+    let stratum = header.stratum.value();
+    if header.leap == Leap::Unsynchronised
+        || header.stratum >= Stratum::UNSYNCHRONISED
+        || stratum < limits.floor
+        || stratum >= limits.ceiling
+    {
         flash |= Flash::STRATUM;
     }
     let distance = header.root_delay.to_duration() / 2 + header.root_dispersion.to_duration();
@@ -364,19 +370,26 @@ mod tests {
 
     #[test]
     fn a_server_must_be_synchronised() {
-        assert_eq!(sanity(&good()), Flash::NONE);
+        assert_eq!(sanity(&good(), &Limits::default()), Flash::NONE);
         let unknown = Header {
             leap: Leap::Unsynchronised,
             ..good()
         };
-        assert_eq!(sanity(&unknown), Flash::STRATUM);
-        for stratum in [16, 17, 255] {
-            let header = Header {
-                stratum: Stratum::new(stratum),
-                ..good()
-            };
-            assert_eq!(sanity(&header), Flash::STRATUM);
+        assert_eq!(sanity(&unknown, &Limits::default()), Flash::STRATUM);
+        let of = |stratum| Header {
+            stratum: Stratum::new(stratum),
+            ..good()
+        };
+        for stratum in [15, 16, 17, 255] {
+            assert_eq!(sanity(&of(stratum), &Limits::default()), Flash::STRATUM);
         }
+        let limits = Limits {
+            floor: 2,
+            ceiling: 4,
+            ..Limits::default()
+        };
+        let fit = [1, 2, 3, 4].map(|stratum| sanity(&of(stratum), &limits).is_empty());
+        assert_eq!(fit, [false, true, true, false]);
     }
 
     #[test]
@@ -385,18 +398,18 @@ mod tests {
             root_dispersion: ShortDuration::from_bits(16 << 16),
             ..good()
         };
-        assert_eq!(sanity(&far), Flash::HEADER);
+        assert_eq!(sanity(&far, &Limits::default()), Flash::HEADER);
         let late = Header {
             reference_time: WireTimestamp::from_bits(10 << 32),
             ..good()
         };
-        assert_eq!(sanity(&late), Flash::HEADER);
+        assert_eq!(sanity(&late, &Limits::default()), Flash::HEADER);
         // Set in era 0, sent in era 1.
         let rollover = Header {
             reference_time: WireTimestamp::from_bits(u64::MAX - 5),
             transmit_time: WireTimestamp::from_bits(7),
             ..good()
         };
-        assert_eq!(sanity(&rollover), Flash::NONE);
+        assert_eq!(sanity(&rollover, &Limits::default()), Flash::NONE);
     }
 }

@@ -230,8 +230,14 @@ impl Engine {
             };
             let mut authority =
                 Self::authority(&self.keys, &mut self.autokey, &self.groups, &self.system);
-            let reception =
-                association.receive(&packet, arrival.received, now, &mut authority, &conditions);
+            let reception = association.receive(
+                &packet,
+                arrival.received,
+                now,
+                &mut authority,
+                &conditions,
+                self.system.limits(),
+            );
             self.received(index, &reception);
         }
     }

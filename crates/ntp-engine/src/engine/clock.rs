@@ -33,13 +33,7 @@ impl Engine {
             now.since(self.started),
             self.dispersion_rate,
         );
-        for ((association, tally), unfit) in self
-            .associations
-            .iter_mut()
-            .zip(&judged.selection.tallies)
-            .zip(&judged.unfit)
-        {
-            association.tally = *tally;
+        for (association, unfit) in self.associations.iter_mut().zip(&judged.unfit) {
             association.flash = association.flash.of_packet() | *unfit;
         }
         let found = judged.selection.combined.and_then(|combined| {
@@ -47,6 +41,12 @@ impl Engine {
             Some((combined, followed(association)))
         });
         let decision = self.system.follow(found, self.now);
+        if !decision.stale {
+            let tallies = judged.selection.tallies.iter();
+            for (association, tally) in self.associations.iter_mut().zip(tallies) {
+                association.tally = *tally;
+            }
+        }
         self.act(&decision);
     }
 
@@ -138,6 +138,13 @@ impl Engine {
             if is_new {
                 self.outputs.push_back(Output::Adjust(adjustment));
             }
+        }
+        if let Some(stratum) = self.system.stand_in(now) {
+            self.note(
+                Severity::Warning,
+                format!("no source can be used: serving our own time as orphan parent, stratum {stratum}"),
+            );
+            self.publish();
         }
         if self.next_drift <= now {
             self.next_drift = now + DRIFT_INTERVAL;
@@ -232,6 +239,7 @@ fn followed(association: &Association) -> Followed {
         id: association.id,
         reference_id,
         sampled: association.estimate().at,
+        delay: association.estimate().delay,
         minimum_poll: association.settings.minimum_poll,
         maximum_poll: association.settings.maximum_poll,
     }

@@ -7,7 +7,7 @@ use crate::{
     Candidate, ClockFilter, FilterConditions, FilterVerdict, Limits, Sample, SelectionConditions,
     Selector, SourceKind, VirtualClock,
 };
-use ntp_wire::{Leap, Stratum, Timestamp};
+use ntp_wire::{Leap, ReferenceId, Stratum, Timestamp};
 
 const PRECISION: Precision = Precision::new(-20);
 
@@ -126,6 +126,8 @@ impl World {
             reachable: true,
             leap: Leap::None,
             stratum: Stratum::PRIMARY,
+            reference_id: ReferenceId::from_bytes([10, 0, 0, 1]),
+            own_reference_id: ReferenceId::from_bytes([10, 0, 0, 2]),
             precision: PRECISION,
             offset: estimate.offset,
             delay: estimate.delay,
