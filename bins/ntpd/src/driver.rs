@@ -12,7 +12,7 @@ use ntp_wire::{AssociationId, Monotonic};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
-use crate::{drift, log::Log, sockets::Sockets, token};
+use crate::{drift, leap_file, log::Log, sockets::Sockets, token};
 
 /// How many batches of one socket are taken before the others have their turn.
 const BATCHES: usize = 8;
@@ -221,6 +221,12 @@ impl Driver {
                                 .ask(association.value().into(), &name, port, family)
                         }
                     }
+                }
+                Output::ReadLeapFile(path) => {
+                    let read = leap_file::read(&path);
+                    let now = self.clock.read();
+                    let read = read.as_deref().map_err(Clone::clone);
+                    self.engine.handle(now, Input::LeapFile(read));
                 }
                 Output::WriteDrift(frequency) => {
                     if let Some(path) = &self.drift_file

@@ -6,6 +6,7 @@ mod configuration;
 mod drift;
 mod driver;
 mod identity;
+mod leap_file;
 mod log;
 mod sockets;
 mod start;

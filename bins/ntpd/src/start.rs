@@ -25,7 +25,7 @@ use crate::{
     arguments::Arguments,
     configuration, drift,
     driver::{Driver, Ended, Parts},
-    identity,
+    identity, leap_file,
     log::Log,
     sockets::{Choice, Sockets},
 };
@@ -200,6 +200,8 @@ fn setup(
         one_shot: arguments.quit,
         slew: arguments.slew,
         restricted_hosts,
+        // Now, since it may be out of reach when the daemon is confined.
+        leap_file: config.leap_file.as_deref().map(leap_file::read),
         program: description(),
         config,
     })

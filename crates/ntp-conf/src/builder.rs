@@ -165,8 +165,11 @@ impl Builder {
                 config.leap_file_check_hash = check;
             }
             "leapsmearinterval" => {
-                let interval = only(reader, |reader| reader.span_of_time("time"))?;
-                config.leap_smear_interval = Some(interval).filter(|time| *time != Duration::ZERO);
+                let seconds = only(reader, |reader| {
+                    reader.integer("leapsmearinterval", 0..=2_419_200)
+                })?;
+                config.leap_smear_interval =
+                    Some(Duration::from_seconds(seconds)).filter(|time| *time != Duration::ZERO);
             }
             "broadcastdelay" => {
                 config.broadcast_delay = only(reader, |reader| reader.span_of_time("time"))?;

@@ -49,7 +49,7 @@ impl Tinker {
 
     /// Whether `offset` is above the step threshold of its direction. Positive offsets say that
     /// the clock is behind.
-    pub(crate) fn calls_for_step(&self, offset: Duration) -> bool {
+    pub fn calls_for_step(&self, offset: Duration) -> bool {
         let threshold = if offset.is_negative() {
             self.step_back
         } else {

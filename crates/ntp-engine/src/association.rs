@@ -3,6 +3,7 @@
 mod local_clock;
 mod request;
 mod server;
+mod smear_watch;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -19,6 +20,7 @@ pub use self::server::Endpoint;
 pub(crate) use self::{
     local_clock::LocalClock,
     server::{Reception, Server},
+    smear_watch::SmearWatch,
 };
 use crate::{event_count::EventCount, reference_id, schedule::Schedule};
 
@@ -62,6 +64,7 @@ pub(crate) struct Association {
     pub(crate) events: EventCount,
     /// The last header that was believed; its defaults before the first.
     pub(crate) last: Last,
+    pub(crate) smear: SmearWatch,
 }
 
 /// Where the time comes from.
@@ -118,6 +121,7 @@ impl Association {
             flash: Flash::PEER_UNREACHABLE,
             events: EventCount::default(),
             last: Last::default(),
+            smear: SmearWatch::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod client;
 mod clock;
+mod leap;
 mod publish;
 
 use std::{
@@ -16,7 +17,8 @@ use ntp_autokey::{Host, IffGroups, Reply};
 use ntp_discipline::{FilterConditions, Now, SystemEvent};
 use ntp_restrict::{RestrictFlags, RestrictList};
 use ntp_wire::{
-    AssociationId, Header, KeyId, Mode, Monotonic, Packet, PollExponent, Ppm, Precision, Timestamp,
+    AssociationId, Duration, Header, KeyId, Mode, Monotonic, Packet, PollExponent, Ppm, Precision,
+    Timestamp,
 };
 use rand::{SeedableRng, rngs::ChaCha12Rng};
 
@@ -26,6 +28,7 @@ use crate::{
     association::{Association, Source},
     authority::{Authority, TrustedKeys},
     event::Subject,
+    leap::Leaps,
     responder,
     setup::{Plan, Setup},
     system::System,
@@ -56,7 +59,7 @@ pub struct Engine {
     pub(crate) system: System,
     pub(crate) responder: Responder,
     restrictions: Arc<RestrictList>,
-    view: Arc<ServerView>,
+    pub(crate) view: Arc<ServerView>,
     rng: ChaCha12Rng,
     allan: PollExponent,
     dispersion_rate: Ppm,
@@ -70,6 +73,7 @@ pub struct Engine {
     /// The rate that was last asked for.
     rate: Option<Ppm>,
     rate_refused: bool,
+    pub(crate) leap: leap::LeapWatch,
     outputs: VecDeque<Output>,
 }
 
@@ -80,6 +84,7 @@ impl Engine {
     /// strangers.
     pub fn new(setup: Setup, seed: [u8; 32], now: Now) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
+        let leap_file = setup.leap_file.clone();
         let Plan {
             associations,
             clients,
@@ -88,6 +93,7 @@ impl Engine {
             options,
             frequency,
             steering,
+            leaps,
             rest,
         } = setup.plan(&mut rng, now.monotonic);
         let (system, event) = System::new(
@@ -122,6 +128,7 @@ impl Engine {
             next_restart: now.monotonic,
             rate: None,
             rate_refused: false,
+            leap: leap::LeapWatch::new(Leaps::new(leaps), now.monotonic),
             outputs: VecDeque::new(),
         };
         engine.system_event(SystemEvent::Restart, "");
@@ -130,13 +137,14 @@ impl Engine {
             engine.peer_event(index, 1, "mobilize", "");
             engine.resolve(index);
         }
+        engine.start_leaps(leap_file);
         engine.publish();
         engine
     }
 
     /// Takes in what the world did.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
-        self.now = now;
+        self.take_time(now);
         match input {
             Input::Datagram {
                 received,
@@ -151,6 +159,7 @@ impl Engine {
                 endpoints,
             } => self.resolved(association, endpoints),
             Input::ClockChanged { asked, result } => self.clock_changed(asked, result),
+            Input::LeapFile(read) => self.leap_file(read),
         }
     }
 
@@ -160,12 +169,13 @@ impl Engine {
             .iter()
             .map(|association| association.schedule.next())
             .chain([self.next_tick])
+            .chain(self.leap.leaps.deadline())
             .min()
     }
 
     /// Does what is due.
     pub fn handle_deadline(&mut self, now: Now) {
-        self.now = now;
+        self.take_time(now);
         for index in 0..self.associations.len() {
             let due = self
                 .associations
@@ -177,7 +187,23 @@ impl Engine {
         }
         if self.next_tick <= now.monotonic {
             self.tick();
+        } else if self
+            .leap
+            .leaps
+            .deadline()
+            .is_some_and(|due| due <= now.monotonic)
+        {
+            self.watch_leap();
         }
+    }
+
+    /// The clocks show something new.
+    fn take_time(&mut self, now: Now) {
+        let before = std::mem::replace(&mut self.now, now);
+        let elapsed = now.monotonic.since(before.monotonic);
+        let elapsed = Duration::from_nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
+        let jump = now.wall - before.wall - elapsed;
+        self.leap.leaps.explains(jump, before, now);
     }
 
     /// What the world should do next.
@@ -223,6 +249,8 @@ impl Engine {
             Verdict::Engine(flags) => match data.first().map(|first| Mode::from_bits(*first)) {
                 Some(Mode::Control) => self.control(local, remote, data, flags),
                 Some(Mode::Client) => self.autokey_request(&arrival, flags, data),
+                // Next to a leap second one end may have made it and the other not.
+                Some(Mode::Server) if self.leap.leaps.is_delicate(self.now) => {}
                 Some(Mode::Server) => self.reply(&arrival, flags, data),
                 _ => {}
             },
@@ -331,7 +359,9 @@ impl Engine {
         self.system.events.note(event.code());
         let severity = match event {
             SystemEvent::PanicStop => Severity::Error,
-            SystemEvent::NoSystemPeer | SystemEvent::SpikeDetected => Severity::Warning,
+            SystemEvent::NoSystemPeer
+            | SystemEvent::SpikeDetected
+            | SystemEvent::StaleLeapValues => Severity::Warning,
             _ => Severity::Information,
         };
         self.outputs.push_back(Output::Event(Event {

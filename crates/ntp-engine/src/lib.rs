@@ -66,6 +66,7 @@ mod counters;
 mod engine;
 mod event;
 mod event_count;
+mod leap;
 mod on_wire;
 mod output;
 mod reference_id;

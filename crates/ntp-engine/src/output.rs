@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -40,6 +41,9 @@ pub enum Input<'a> {
         /// What happened.
         result: Result<Applied, ClockError>,
     },
+    /// The file of leap seconds was read, as [`Output::ReadLeapFile`] asked: what it holds, or why
+    /// that is not known.
+    LeapFile(Result<&'a [u8], String>),
 }
 
 /// Something that the world should do.
@@ -68,6 +72,8 @@ pub enum Output {
         /// Addresses of this family only.
         family: Option<AddressFamily>,
     },
+    /// Read this file and answer by [`Input::LeapFile`].
+    ReadLeapFile(PathBuf),
     /// Keep this frequency correction in the drift file.
     WriteDrift(Ppm),
     /// Tell the operator.

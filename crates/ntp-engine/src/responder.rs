@@ -264,12 +264,9 @@ pub(crate) fn emit(
     request: &Header,
     header: &mut [u8; Header::LENGTH],
 ) {
-    Header {
-        receive_time: arrival.received.to_wire(),
-        transmit_time: arrival.now.wall.to_wire(),
-        ..view.clock.reply(request, arrival.now.monotonic)
-    }
-    .emit(header);
+    view.clock
+        .timed_reply(request, arrival.received, arrival.now)
+        .emit(header);
 }
 
 /// A kiss-o'-death: it gives the client nothing but a reason.

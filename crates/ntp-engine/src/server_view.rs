@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use ntp_autokey::SessionKeys;
+use ntp_discipline::Now;
 use ntp_restrict::RestrictList;
 use ntp_wire::{
-    Duration, Header, Leap, Mode, Monotonic, Precision, ReferenceId, ShortDuration, Stratum,
+    Duration, Header, Mode, Monotonic, Precision, ReferenceId, ShortDuration, Stratum, Timestamp,
     WireTimestamp,
 };
 
-use crate::{authority::TrustedKeys, system::ClockState};
+use crate::{authority::TrustedKeys, leap::Served, system::ClockState};
 
 /// All that a [`Responder`](crate::Responder) answers from: immutable, so that any number of
 /// threads can hold it while the engine prepares the next one.
@@ -27,7 +28,7 @@ pub struct ServerView {
 /// The fields of the header that are the same in every reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct ClockView {
-    leap: Leap,
+    served: Served,
     stratum: Stratum,
     precision: Precision,
     root_delay: ShortDuration,
@@ -39,9 +40,9 @@ pub(crate) struct ClockView {
 }
 
 impl ClockView {
-    pub(crate) fn new(state: &ClockState, precision: Precision) -> Self {
+    pub(crate) fn new(state: &ClockState, precision: Precision, served: Served) -> Self {
         Self {
-            leap: state.leap,
+            served,
             // The wire has no 16: "unspecified" it is (RFC 5905 section 7.3).
             stratum: if state.stratum >= Stratum::UNSYNCHRONISED {
                 Stratum::UNSPECIFIED
@@ -58,6 +59,36 @@ impl ClockView {
         }
     }
 
+    /// What it says of leap seconds.
+    pub(crate) fn served(&self) -> Served {
+        self.served
+    }
+
+    /// The reply to `request`, which was received at `received`, of a clock that shows `now`.
+    pub(crate) fn timed_reply(&self, request: &Header, received: Timestamp, now: Now) -> Header {
+        let plain = self.reply(request, now.monotonic);
+        let smear = self.served.smear.and_then(|smear| smear.offset(now.wall));
+        let Some(offset) = smear else {
+            return Header {
+                receive_time: received.to_wire(),
+                transmit_time: now.wall.to_wire(),
+                ..plain
+            };
+        };
+        let reference_time = if plain.reference_time.is_zero() {
+            plain.reference_time
+        } else {
+            (plain.reference_time.near(now.wall) + offset).to_wire()
+        };
+        Header {
+            reference_id: ntp_discipline::Smear::reference_id(offset),
+            reference_time,
+            receive_time: (received + offset).to_wire(),
+            transmit_time: (now.wall + offset).to_wire(),
+            ..plain
+        }
+    }
+
     /// The reply to `request`, but for its receive and transmit times.
     pub(crate) fn reply(&self, request: &Header, now: Monotonic) -> Header {
         // 15 ppm: 15 ns a millisecond.
@@ -67,7 +98,7 @@ impl ClockView {
         };
         let growth = Duration::from_nanos(i64::try_from(age * 15).unwrap_or(i64::MAX));
         Header {
-            leap: self.leap,
+            leap: self.served.leap,
             version: request.version,
             mode: match request.mode {
                 Mode::SymmetricActive => Mode::SymmetricPassive,

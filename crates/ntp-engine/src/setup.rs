@@ -4,7 +4,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use ntp_autokey::{Host, IffGroups};
 use ntp_conf::{AssociationKind, ClockAddress, Config, ReferenceClock, Switch};
-use ntp_discipline::{Limits, LoopOptions, Tinker};
+use ntp_discipline::{HashCheck, Limits, LoopOptions, Tinker};
 use ntp_keys::KeyTable;
 use ntp_restrict::{
     ClientTable, ClientTableLimits, RateLimit, RestrictList, RestrictRules, RestrictTarget, Scope,
@@ -16,6 +16,7 @@ use rand::{Rng, RngExt};
 use crate::{
     TrustedKeys,
     association::{Association, LocalClock, Security, Server, Settings, Source},
+    leap::LeapOptions,
 };
 
 /// What an [`Engine`](crate::Engine) starts from: the configuration, and what its driver read from
@@ -46,6 +47,9 @@ pub struct Setup {
     pub slew: bool,
     /// The addresses of the host names in `restrict` lines.
     pub restricted_hosts: HashMap<String, Vec<IpAddr>>,
+    /// The file of `leapfile`, if the driver read it already, or why it could not. Without it the
+    /// engine asks for the file.
+    pub leap_file: Option<Result<Vec<u8>, String>>,
     /// What we say of ourselves.
     pub program: ProgramDescription,
 }
@@ -70,6 +74,7 @@ pub(crate) struct Plan {
     pub(crate) options: LoopOptions,
     pub(crate) frequency: Option<Ppm>,
     pub(crate) steering: bool,
+    pub(crate) leaps: LeapOptions,
     pub(crate) rest: Rest,
 }
 
@@ -101,6 +106,7 @@ impl Setup {
             one_shot: false,
             slew: false,
             restricted_hosts: HashMap::new(),
+            leap_file: None,
             program: ProgramDescription::default(),
         }
     }
@@ -134,6 +140,7 @@ impl Setup {
             },
             frequency: config.tinker.frequency.or(self.frequency),
             steering: config.switches.is_on(Switch::Ntp),
+            leaps: leap_options(config, tinker),
             rest: Rest {
                 port: self.port,
                 control_key: config.keys.control,
@@ -255,6 +262,21 @@ fn tinker(written: &ntp_conf::Tinker, slew: bool) -> Tinker {
         tinker.slew_only();
     }
     tinker
+}
+
+fn leap_options(config: &Config, tinker: Tinker) -> LeapOptions {
+    let check = if config.leap_file_check_hash {
+        HashCheck::Required
+    } else {
+        HashCheck::Ignored
+    };
+    LeapOptions {
+        file: config.leap_file.clone().map(|path| (path, check)),
+        smear_interval: config.leap_smear_interval,
+        steering: config.switches.is_on(Switch::Ntp),
+        by_clock: config.switches.is_on(Switch::Kernel),
+        tinker,
+    }
 }
 
 fn limits(tos: &ntp_conf::Tos) -> Limits {

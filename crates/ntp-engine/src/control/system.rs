@@ -27,6 +27,11 @@ pub(super) const DEFAULT: &[&str] = &[
     "sys_jitter",
     "clk_jitter",
     "clk_wander",
+    "tai",
+    "leapsec",
+    "expire",
+    "leapsmearinterval",
+    "leapsmearoffset",
     "autokey",
 ];
 
@@ -65,9 +70,33 @@ impl Engine {
             "clk_jitter" => items.plain(name, milliseconds(clock.jitter)),
             "clk_wander" => items.plain(name, format_args!("{:.3}", clock.wander.value())),
             "state" => items.plain(name, clock.state.code()),
-            "tai" | "leapsec" | "expire" => items.plain(name, 0),
-            _ => self.counter(name, items) || self.autokey_variable(name, items),
+            _ => {
+                self.leap_variable(name, items)
+                    || self.counter(name, items)
+                    || self.autokey_variable(name, items)
+            }
         }
+    }
+
+    /// What is not known is not shown, and no error.
+    fn leap_variable(&self, name: &str, items: &mut Items<'_>) -> bool {
+        let leaps = &self.leap.leaps;
+        let shown = match name {
+            "tai" => leaps.outlook().tai_offset.map(|offset| offset.to_string()),
+            "leapsec" => leaps.schedule.last_in_file(),
+            "expire" => leaps.schedule.expires(),
+            "leapsmearinterval" => leaps
+                .options
+                .smear_interval
+                .map(|interval| interval.whole_seconds().to_string()),
+            "leapsmearoffset" => leaps.options.smear_interval.map(|_| {
+                let smear = self.view.clock.served().smear;
+                let offset = smear.and_then(|smear| smear.offset(self.now.wall));
+                milliseconds(offset.unwrap_or_default())
+            }),
+            _ => return false,
+        };
+        shown.is_none_or(|shown| items.plain(name, shown))
     }
 
     fn counter(&self, name: &str, items: &mut Items<'_>) -> bool {

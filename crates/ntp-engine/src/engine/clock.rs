@@ -2,14 +2,13 @@
 
 use std::time::Duration as Elapsed;
 
-use ntp_discipline::{Adjustment, Applied, ClockError, ClockStatus, SystemEvent};
-use ntp_wire::{Duration, Leap, ReferenceId, Stratum, Timestamp};
+use ntp_discipline::{Adjustment, Applied, ClockError, SystemEvent};
+use ntp_wire::{Duration, ReferenceId, Stratum};
 
 use super::{DRIFT_INTERVAL, Engine, TICK, is_local};
 use crate::{
     Exit, Output, Severity,
     association::Association,
-    control::minute,
     system::{Decision, Followed},
 };
 
@@ -21,11 +20,12 @@ impl Engine {
     pub(super) fn select(&mut self) {
         let now = self.now.monotonic;
         let own = own_reference_ids(&self.associations);
-        let candidates: Vec<_> = self
+        let mut candidates: Vec<_> = self
             .associations
             .iter()
             .map(|association| association.candidate(now, |id| own.contains(&id)))
             .collect();
+        self.keep_smears_apart(&mut candidates);
         let system_peer = self.system.peer.and_then(|peer| self.index_of(peer));
         let judged = self.system.select(
             &candidates,
@@ -88,13 +88,8 @@ impl Engine {
                     .set_host_poll(status.time_constant, now, &mut self.rng);
             }
         }
-        self.outputs
-            .push_back(Output::Adjust(Adjustment::Status(ClockStatus {
-                leap: leap_for_kernel(self.system.state.leap, self.now.wall),
-                maximum_error: self.system.root_distance(now),
-                estimated_error: self.system.state.jitter,
-                tai_offset: None,
-            })));
+        self.vote_leap();
+        self.tell_clock();
         self.publish();
         if self.one_shot {
             // Whoever ends the process sees to the slew, which goes on without it.
@@ -146,6 +141,7 @@ impl Engine {
             );
             self.publish();
         }
+        self.watch_leap();
         if self.next_drift <= now {
             self.next_drift = now + DRIFT_INTERVAL;
             self.write_drift();
@@ -164,6 +160,9 @@ impl Engine {
 
     /// The clock did as it was told, or did not.
     pub(super) fn clock_changed(&mut self, asked: Adjustment, result: Result<Applied, ClockError>) {
+        if matches!(asked, Adjustment::Step(_)) && self.leap_step_done(&result) {
+            return;
+        }
         match (asked, result) {
             (Adjustment::Step(_), Ok(Applied::Stepped(step))) => {
                 let seconds = step.to_seconds_f64();
@@ -212,15 +211,6 @@ impl Engine {
             association.clear(now, self.precision, ReferenceId::STEP);
         }
         self.publish();
-    }
-}
-
-/// A leap second is announced for the end of the month, and a kernel takes it for that of the day.
-fn leap_for_kernel(leap: Leap, wall: Timestamp) -> Leap {
-    let tomorrow = minute(wall + Duration::from_seconds(86_400));
-    match leap {
-        Leap::Insert | Leap::Delete if tomorrow.get(6..8) != Some("01") => Leap::None,
-        leap => leap,
     }
 }
 

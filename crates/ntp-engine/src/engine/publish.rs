@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use ntp_wire::Precision;
 
-use crate::{Engine, Output, ServerView, server_view::ClockView, setup::Rest, system::System};
+use crate::{
+    Engine, Output, ServerView, leap::Served, server_view::ClockView, setup::Rest, system::System,
+};
 
 /// The first view, before there is an engine.
 pub(super) fn view(rest: &Rest, system: &System, precision: Precision) -> ServerView {
@@ -12,7 +14,14 @@ pub(super) fn view(rest: &Rest, system: &System, precision: Precision) -> Server
         restrictions: Arc::clone(&rest.restrictions),
         keys: Arc::clone(&rest.keys),
         sessions: rest.autokey.as_ref().map(ntp_autokey::Host::session_keys),
-        clock: ClockView::new(&system.state, precision),
+        clock: ClockView::new(
+            &system.state,
+            precision,
+            Served {
+                leap: system.state.leap,
+                smear: None,
+            },
+        ),
         port: rest.port,
     }
 }
@@ -24,11 +33,15 @@ impl Engine {
             host.set_synchronised(self.now.wall, self.system.state.is_synchronised());
         }
         self.report_host();
+        let served = self
+            .leap
+            .leaps
+            .served(self.now, self.system.state.is_synchronised());
         self.view = Arc::new(ServerView {
             restrictions: Arc::clone(&self.restrictions),
             keys: Arc::clone(&self.keys),
             sessions: self.view.sessions.clone(),
-            clock: ClockView::new(&self.system.state, self.precision),
+            clock: ClockView::new(&self.system.state, self.precision, served),
             port: self.port,
         });
         self.outputs

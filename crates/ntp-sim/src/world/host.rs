@@ -18,6 +18,7 @@ pub struct Host {
     engine: Engine,
     events: Vec<String>,
     drift: Option<Ppm>,
+    leap_file: Option<String>,
     exit: Option<Exit>,
     stopped: bool,
     /// Requests that were sent.
@@ -42,6 +43,7 @@ impl Host {
             engine,
             events: Vec::new(),
             drift: None,
+            leap_file: None,
             exit: None,
             stopped: false,
             requests: 0,
@@ -71,6 +73,11 @@ impl Host {
     /// What stands in its drift file.
     pub fn drift(&self) -> Option<Ppm> {
         self.drift
+    }
+
+    /// Puts a file of leap seconds on it, whatever its name.
+    pub fn set_leap_file(&mut self, text: impl Into<String>) {
+        self.leap_file = Some(text.into());
     }
 
     /// Whether its daemon has ended.
@@ -207,6 +214,14 @@ impl Host {
                         endpoints,
                     },
                 );
+            }
+            Output::ReadLeapFile(path) => {
+                let now = self.clock.read(at);
+                let read = match &self.leap_file {
+                    Some(text) => Ok(text.as_bytes()),
+                    None => Err(format!("no file {} in this world", path.display())),
+                };
+                self.engine.handle(now, Input::LeapFile(read));
             }
             Output::WriteDrift(frequency) => self.drift = Some(frequency),
             Output::Event(event) => self.events.push(event.to_string()),
