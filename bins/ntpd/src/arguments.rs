@@ -1,4 +1,4 @@
-//! The command line, as ntpd 4.2.8 has it, with four long options of our own.
+//! The command line, as ntpd 4.2.8 has it, with some long options of our own.
 
 use std::path::PathBuf;
 
@@ -96,6 +96,12 @@ pub(crate) struct Arguments {
     /// Check the configuration, say what is wrong with it, and end
     #[arg(long)]
     pub(crate) check_config: bool,
+    /// Carry out the simulation of this file, print its table, draw its plot, and end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) simulate: Option<PathBuf>,
+    /// Draw the plot of the simulation to this file; the default is FILE with the ending .svg
+    #[arg(long, value_name = "FILE", requires = "simulate")]
+    pub(crate) plot: Option<PathBuf>,
     /// Listen on this UDP port and ask servers on it
     #[arg(long, value_name = "PORT", default_value_t = 123)]
     pub(crate) port: u16,

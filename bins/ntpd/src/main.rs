@@ -8,6 +8,7 @@ mod driver;
 mod identity;
 mod leap_file;
 mod log;
+mod simulate;
 mod sockets;
 mod start;
 mod token;
@@ -23,6 +24,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.check_config {
         return configuration::check(&arguments);
+    }
+    if let Some(file) = &arguments.simulate {
+        return simulate::run(file, arguments.plot.as_deref());
     }
     match start::run(&arguments) {
         Ok((ended, log)) => conclude(&ended, log),

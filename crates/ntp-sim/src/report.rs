@@ -151,7 +151,7 @@ impl Choice {
 }
 
 /// A span with a unit that suits it.
-fn span(span: Duration) -> String {
+pub(crate) fn span(span: Duration) -> String {
     let seconds = span.to_seconds_f64();
     let (factor, unit) = match seconds.abs() {
         size if size >= 1.0 => (1.0, "s"),

@@ -3,6 +3,8 @@
 mod clock_words;
 mod path_words;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use core::{net::IpAddr, time::Duration as Elapsed};
@@ -47,7 +49,7 @@ use crate::{ClockModel, Disturbance, Path};
 /// );
 /// # Ok::<(), ntp_sim::ScenarioError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Scenario {
     /// What it is called in tables.
     pub title: String,
@@ -64,7 +66,7 @@ pub struct Scenario {
 }
 
 /// The client of a [`Scenario`]: a machine that runs the engine of ntpd.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Client {
     /// Its ntp.conf.
     pub configuration: Config,

@@ -2,7 +2,7 @@
 
 use core::{net::IpAddr, time::Duration as Elapsed};
 
-use ntp_conf::{Config, Severity};
+use ntp_conf::{Config, ServerAddress, Severity};
 use ntp_wire::{Duration, Precision, Stratum};
 
 use super::{
@@ -16,6 +16,8 @@ use crate::{ClockModel, Disturbance, Path};
 const PRECISION: Precision = Precision::new(-24);
 /// No table has more seeds.
 const MOST_SEEDS: u32 = 1000;
+/// No simulation lasts longer: the error of each second is kept.
+const LONGEST: Elapsed = Elapsed::from_secs(8_640_000);
 /// The lines that are not of the scenario's file.
 const MORE: &str = "--conf";
 
@@ -101,6 +103,18 @@ pub enum Problem {
     /// A block that is missing.
     #[error("{0} is missing; a scenario needs a duration, `ntp.conf {{`, and a server")]
     Missing(&'static str),
+    /// It would last too long.
+    #[error("a simulation may last 8640000 s, which are 100 days, and no longer")]
+    Duration,
+    /// It would happen when all is over.
+    #[error("an event is at {} s, after the end; make the duration longer", at.as_secs_f64())]
+    Late {
+        /// When.
+        at: Elapsed,
+    },
+    /// A line of ntp.conf that asks a server that is not there.
+    #[error("ntp.conf asks {0}, but there is no block `server {0} {{`; add one, by IP address")]
+    NoServer(String),
     /// Nothing is left to measure.
     #[error("the warm-up is as long as the whole; make it shorter, or the duration longer")]
     NothingLeft,
@@ -142,7 +156,7 @@ pub(super) fn read(name: &str, text: &str, more: &str) -> Result<Scenario, Scena
     };
     let mut reader = Reader::new();
     let mut block = Block::Top;
-    let mut opened = String::new();
+    let mut opened = (0, String::new());
     let mut last = 0;
     for (index, line) in text.lines().enumerate() {
         last = index + 1;
@@ -153,7 +167,7 @@ pub(super) fn read(name: &str, text: &str, more: &str) -> Result<Scenario, Scena
             reader.configuration_line(index, line);
         } else if bare.is_empty() {
         } else if let (Block::Top, Some(head)) = (&block, bare.strip_suffix('{')) {
-            head.trim().clone_into(&mut opened);
+            opened = (last, head.trim().to_owned());
             block = reader.open(head).map_err(|problem| at(last, problem))?;
         } else {
             reader
@@ -162,15 +176,26 @@ pub(super) fn read(name: &str, text: &str, more: &str) -> Result<Scenario, Scena
         }
     }
     if !matches!(block, Block::Top) {
-        return Err(at(last, Problem::Open(opened)));
+        return Err(at(opened.0, Problem::Open(opened.1)));
     }
     let configuration = reader.configuration.take();
     let configuration = configuration
         .ok_or(Problem::Missing("the configuration"))
         .map_err(|problem| at(last, problem))?;
-    let configuration = configure(name, &configuration, more)?;
+    let parsed = configure(name, &configuration, more)?;
+    for association in &parsed.associations {
+        let asked = association.address.to_string();
+        let is_there = |server: &Server| association.address == ServerAddress::Ip(server.address);
+        if !reader.servers.iter().any(is_there) {
+            let line = configuration.lines().position(|line| line.contains(&asked));
+            return Err(at(
+                line.map_or(last, |line| line + 1),
+                Problem::NoServer(asked),
+            ));
+        }
+    }
     reader
-        .finish(name, configuration)
+        .finish(name, parsed)
         .map_err(|problem| at(last, problem))
 }
 
@@ -364,6 +389,16 @@ impl Reader {
         // Whole seconds are looked at, so one of them must be left.
         if self.warm_up.as_secs() >= duration.as_secs() {
             return Err(Problem::NothingLeft);
+        }
+        if duration > LONGEST {
+            return Err(Problem::Duration);
+        }
+        let times = self.events.iter().map(|(at, _)| *at);
+        let steps = self.servers.iter().flat_map(|server| &server.steps);
+        if let Some(at) = times.chain(steps.map(|(at, _)| *at)).max()
+            && at >= duration
+        {
+            return Err(Problem::Late { at });
         }
         self.events.sort_by_key(|(at, _)| *at);
         for server in &mut self.servers {
