@@ -65,7 +65,7 @@ pub struct HostClock {
     /// Until when it stands still.
     still_until: Monotonic,
     suspended: bool,
-    random: ChaCha12Rng,
+    noise_seed: u64,
 }
 
 impl HostClock {
@@ -84,7 +84,7 @@ impl HostClock {
             steerable: true,
             still_until: at,
             suspended: false,
-            random,
+            noise_seed: random.random(),
         }
     }
 
@@ -104,7 +104,9 @@ impl HostClock {
         self.advance(at);
         let mut wall = self.clock.wall(at);
         if self.noise != Duration::ZERO {
-            let noise = self.noise.to_seconds_f64() * normal(&mut self.random);
+            // Of the time only: how often a clock is read does not change what is read later.
+            let mut random = ChaCha12Rng::seed_from_u64(self.noise_seed ^ at.as_nanos());
+            let noise = self.noise.to_seconds_f64() * normal(&mut random);
             wall += Duration::from_seconds_f64(noise);
         }
         let step = self.granularity.to_bits();

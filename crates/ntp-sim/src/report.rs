@@ -71,7 +71,7 @@ impl Report {
             if time == Elapsed::MAX {
                 "never".to_owned()
             } else {
-                format!("{} s", time.as_secs())
+                format!("{} s", three_digits(time.as_secs()))
             }
         };
         let thousandths = |summary: &Summary| (summary.frequency.value() * 1e6).round() as u64;
@@ -162,6 +162,13 @@ pub(crate) fn span(span: Duration) -> String {
     format!("{} {unit}", digits(seconds * factor))
 }
 
+/// A whole number, from the fourth digit on rounded up to zeroes.
+fn three_digits(number: u64) -> u64 {
+    let digits = number.checked_ilog10().unwrap_or(0);
+    let unit = 10u64.pow(digits.saturating_sub(2));
+    number.div_ceil(unit).saturating_mul(unit)
+}
+
 /// Three significant digits.
 fn digits(number: f64) -> String {
     match number.abs() {
@@ -170,5 +177,31 @@ fn digits(number: f64) -> String {
         size if size >= 0.9995 => format!("{number:.2}"),
         size if size >= 0.09995 => format!("{number:.3}"),
         _ => format!("{number:.4}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_three_digits_and_a_unit() {
+        let told = |seconds| span(Duration::from_seconds_f64(seconds));
+        assert_eq!(told(1.2345e-9), "1.16 ns"); // the nearest that a span can be
+        assert_eq!(told(1.2345e-5), "12.3 µs");
+        assert_eq!(told(9.996e-2), "100 ms");
+        assert_eq!(told(-3600.0), "-3600 s");
+        assert_eq!(told(0.0), "0.0000 ns");
+        let rounded = [0, 7, 999, 1000, 1001, 98_765].map(three_digits);
+        assert_eq!(rounded, [0, 7, 999, 1000, 1010, 98_800]);
+    }
+
+    #[test]
+    fn the_median_and_the_worst_are_chosen() {
+        let figures = vec![3, 1, 2, 9];
+        assert_eq!(Choice::Median.among(figures.clone()), 2);
+        assert_eq!(Choice::Worst.among(figures.clone()), 9);
+        assert_eq!(Choice::Worst.shortest(figures), 1);
+        assert_eq!(Choice::Median.among(Vec::<u8>::new()), 0);
     }
 }
