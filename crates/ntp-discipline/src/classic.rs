@@ -77,6 +77,8 @@ pub struct Classic {
     poll: PollControl,
     /// The step that was asked for and not yet reported, in seconds.
     pending_step: Option<f64>,
+    /// By how much others set the clock since the last update, in seconds.
+    set_by_others: f64,
     finished: bool,
 }
 
@@ -109,6 +111,7 @@ impl Classic {
             settling: SETTLING,
             poll: PollControl::new(at),
             pending_step: None,
+            set_by_others: 0.0,
             finished: false,
         };
         (start, event)
@@ -268,7 +271,12 @@ impl Discipline for Classic {
         // The gate is open for one offset only; who could make the clock leap again by serving
         // first a good and then a bad time would rule it.
         let panic_allowed = core::mem::take(&mut self.options.panic_once);
-        if self.options.tinker.calls_for_panic(update.offset) && !panic_allowed {
+        // What others did to the clock may be undone, however much it is.
+        let set_by_others = core::mem::take(&mut self.set_by_others);
+        let before = update.offset + Duration::from_seconds_f64(set_by_others);
+        let tinker = &self.options.tinker;
+        if tinker.calls_for_panic(update.offset) && tinker.calls_for_panic(before) && !panic_allowed
+        {
             return Response {
                 outcome: Outcome::Panicked,
                 adjustment: None,
@@ -342,7 +350,15 @@ impl Discipline for Classic {
                 self.finished |= self.options.one_shot;
             }
             None if stepped != 0.0 => {
-                // All that is known of the phase is about another time.
+                // All that is known of the phase is about another time: as after a start, the next
+                // offset is no spike, and teaches no frequency.
+                self.state = if self.frequency_known {
+                    LoopState::FrequencySet
+                } else {
+                    LoopState::NotSet
+                };
+                self.settling = SETTLING;
+                self.set_by_others += stepped;
                 self.offset = 0.0;
                 self.slew.residual = 0.0;
                 self.epoch = at;

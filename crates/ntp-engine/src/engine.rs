@@ -14,11 +14,10 @@ use std::{
 
 use bytes::Bytes;
 use ntp_autokey::{Host, IffGroups, Reply};
-use ntp_discipline::{FilterConditions, Now, SystemEvent};
+use ntp_discipline::{Adjustment, FilterConditions, Now, SystemEvent};
 use ntp_restrict::{RestrictFlags, RestrictList};
 use ntp_wire::{
-    AssociationId, Duration, Header, KeyId, Mode, Monotonic, Packet, PollExponent, Ppm, Precision,
-    Timestamp,
+    AssociationId, Header, KeyId, Mode, Monotonic, Packet, PollExponent, Ppm, Precision, Timestamp,
 };
 use rand::{SeedableRng, rngs::ChaCha12Rng};
 
@@ -28,6 +27,7 @@ use crate::{
     association::{Association, Source},
     authority::{Authority, TrustedKeys},
     event::Subject,
+    jump::JumpWatch,
     leap::Leaps,
     responder,
     setup::{Plan, Setup},
@@ -74,6 +74,7 @@ pub struct Engine {
     rate: Option<Ppm>,
     rate_refused: bool,
     pub(crate) leap: leap::LeapWatch,
+    jumps: JumpWatch,
     outputs: VecDeque<Output>,
 }
 
@@ -129,6 +130,7 @@ impl Engine {
             rate: None,
             rate_refused: false,
             leap: leap::LeapWatch::new(Leaps::new(leaps), now.monotonic),
+            jumps: JumpWatch::new(now, options.precision.to_duration()),
             outputs: VecDeque::new(),
         };
         engine.system_event(SystemEvent::Restart, "");
@@ -144,6 +146,15 @@ impl Engine {
 
     /// Takes in what the world did.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        if matches!(
+            input,
+            Input::ClockChanged {
+                asked: Adjustment::Step(_),
+                ..
+            }
+        ) {
+            self.jumps.restart(now);
+        }
         self.take_time(now);
         match input {
             Input::Datagram {
@@ -199,11 +210,13 @@ impl Engine {
 
     /// The clocks show something new.
     fn take_time(&mut self, now: Now) {
-        let before = std::mem::replace(&mut self.now, now);
-        let elapsed = now.monotonic.since(before.monotonic);
-        let elapsed = Duration::from_nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
-        let jump = now.wall - before.wall - elapsed;
-        self.leap.leaps.explains(jump, before, now);
+        self.now = now;
+        let before = self.jumps.anchor();
+        if let Some(jump) = self.jumps.look(now)
+            && !self.leap.leaps.explains(jump, before, now)
+        {
+            self.clock_jumped(jump);
+        }
     }
 
     /// What the world should do next.

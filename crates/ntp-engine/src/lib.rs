@@ -66,6 +66,7 @@ mod counters;
 mod engine;
 mod event;
 mod event_count;
+mod jump;
 mod leap;
 mod on_wire;
 mod output;

@@ -203,6 +203,19 @@ impl Engine {
         }
     }
 
+    /// Somebody else stepped the clock.
+    pub(super) fn clock_jumped(&mut self, jump: Duration) {
+        self.note(
+            Severity::Warning,
+            format!(
+                "the clock was set by {:+.6} s, not by us, or the machine slept: \
+                 what was measured before is forgotten",
+                jump.to_seconds_f64()
+            ),
+        );
+        self.step_done(&Applied::Stepped(jump));
+    }
+
     /// All that was measured against the clock as it was is void.
     fn step_done(&mut self, applied: &Applied) {
         let now = self.now.monotonic;
