@@ -9,6 +9,7 @@ mod cluster;
 mod combine;
 mod intersection;
 
+use crate::ClockFilter;
 pub use candidate::{Candidate, Limits, SourceKind, Unfitness};
 use cluster::cluster;
 use combine::combine;
@@ -68,15 +69,23 @@ pub struct Selector {
     /// From when on the local clock may be used although others are configured, and we may be an
     /// orphan parent.
     waits_until: Elapsed,
+    /// Since when somebody could be followed and was not, because too many others are not known
+    /// well enough.
+    hesitates_since: Option<Elapsed>,
 }
 
 impl Selector {
+    /// How long the others are waited for at most before the first that could be is followed: the
+    /// time that an initial burst of eight packets takes, 16 s.
+    pub const HESITATION: Elapsed = Elapsed::from_secs(16);
+
     /// A selection within `limits`.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             hop_threshold: None,
             waits_until: limits.orphan_wait,
+            hesitates_since: None,
         }
     }
 
@@ -97,6 +106,7 @@ impl Selector {
     /// is known of them.
     pub fn wait_again(&mut self, uptime: Elapsed) {
         self.waits_until = uptime.saturating_add(self.limits.orphan_wait);
+        self.hesitates_since = None;
     }
 
     /// Judges every candidate and combines the survivors.
@@ -113,6 +123,7 @@ impl Selector {
         };
         let (mut entrants, mut last_resort) = self.admit(candidates, conditions);
         selection.mark(&entrants, Tally::Falseticker);
+        let hesitates = self.hesitates(&entrants, candidates, conditions);
 
         let agreed = intersection(&entrants);
         entrants.retain(|entrant| {
@@ -135,6 +146,7 @@ impl Selector {
 
         let followed = self
             .leader(&entrants, conditions.system_peer)
+            .filter(|_| !hesitates)
             .map(|leader| {
                 selection.tally(leader.index, Tally::SystemPeer);
                 combine(&entrants, leader, candidates, &self.limits, conditions)
@@ -235,6 +247,37 @@ impl Selector {
         (entrants, last_resort)
     }
 
+    /// Whether it is too early to begin to follow anybody. Else the first of many servers to fill
+    /// its filter would be believed, and the clock loop would learn from it, even if all the
+    /// others are about to say that it lies.
+    ///
+    /// That is while no majority of those who answer is known well enough to vote, and while those
+    /// who vote agree only because half-full filters make their intervals wide.
+    fn hesitates(
+        &mut self,
+        entrants: &[Entrant],
+        candidates: &[Candidate],
+        conditions: &SelectionConditions,
+    ) -> bool {
+        if entrants.is_empty() || conditions.system_peer.is_some() {
+            return false;
+        }
+        let too_far = Unfitness {
+            distance: true,
+            ..Unfitness::default()
+        };
+        let unknown = candidates
+            .iter()
+            .filter(|candidate| self.unfitness(candidate, conditions) == too_far)
+            .count();
+        // The last stage alone, if empty, adds this much to the dispersion.
+        let half_full = ClockFilter::MAXIMUM_DISPERSION.to_seconds_f64() / 256.0;
+        let is_filling = entrants.iter().any(|voter| voter.dispersion >= half_full);
+        let too_early = unknown >= entrants.len() || is_filling && !agree_when_full(entrants);
+        let since = *self.hesitates_since.get_or_insert(conditions.uptime);
+        too_early && conditions.uptime.saturating_sub(since) < Self::HESITATION
+    }
+
     /// Whom to follow: the preferred survivor, else the best one, unless the system peer so far
     /// is about as good. That nearness is halved each time, so that in the end it gives way.
     fn leader<'a>(
@@ -303,6 +346,8 @@ struct Entrant {
     index: usize,
     offset: f64,
     distance: f64,
+    /// The part of the distance that is the filter's dispersion.
+    dispersion: f64,
     jitter: f64,
     stratum: u8,
     /// The RMS of the others' offsets against this one's; set by clustering.
@@ -318,6 +363,7 @@ impl Entrant {
             index,
             offset: candidate.offset.to_seconds_f64(),
             distance: distance.to_seconds_f64(),
+            dispersion: candidate.dispersion.to_seconds_f64(),
             jitter: candidate.jitter.to_seconds_f64(),
             stratum: candidate.stratum.value(),
             selection_jitter: 0.0,
@@ -349,6 +395,17 @@ impl Entrant {
             .then(self.offset.total_cmp(&other.offset))
             .then(self.jitter.total_cmp(&other.jitter))
     }
+}
+
+/// Whether all would agree if their filters were full.
+fn agree_when_full(entrants: &[Entrant]) -> bool {
+    let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
+    for entrant in entrants {
+        let distance = entrant.distance - entrant.dispersion;
+        low = low.max(entrant.offset - distance);
+        high = high.min(entrant.offset + distance);
+    }
+    low <= high
 }
 
 fn seconds(precision: Precision) -> f64 {

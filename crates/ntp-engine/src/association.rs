@@ -8,7 +8,7 @@ mod smear_watch;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ntp_discipline::{
-    Candidate, ClockFilter, Estimate, FilterConditions, Sample, SourceKind, Tally,
+    Candidate, ClockFilter, Estimate, FilterConditions, FilterVerdict, Sample, SourceKind, Tally,
 };
 use ntp_wire::control::Flash;
 use ntp_wire::{
@@ -163,8 +163,8 @@ impl Association {
     }
 
     /// Takes in what happened to a packet of this source, as far as the filter is concerned.
-    pub(crate) fn push(&mut self, sample: Sample, conditions: &FilterConditions) {
-        self.filter.push(sample, conditions);
+    pub(crate) fn push(&mut self, sample: Sample, conditions: &FilterConditions) -> FilterVerdict {
+        self.filter.push(sample, conditions)
     }
 
     /// Forgets all samples and what was said: the clock was stepped, or the server changed.

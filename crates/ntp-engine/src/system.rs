@@ -95,7 +95,7 @@ pub(crate) struct Judged {
 /// What a selection led to.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Decision {
-    /// Nothing new is known of the one to follow: all stays as it was, what is shown too.
+    /// Nothing new is known of the one to follow: the system peer stays who it was.
     pub(crate) stale: bool,
     /// Somebody else is followed than before, or nobody.
     pub(crate) peer_changed: bool,

@@ -354,6 +354,58 @@ fn a_stand_in_waits_for_the_sources() {
 }
 
 #[test]
+fn the_first_of_many_waits_for_the_others() {
+    let unknown = Candidate {
+        dispersion: Duration::from_seconds(4),
+        ..server(0.0, 10.0)
+    };
+    let first = server(50.0, 10.0);
+    let mut selector = Selector::new(Limits::default());
+    let mut followed = |candidates: &[Candidate], uptime, system_peer| {
+        let conditions = SelectionConditions {
+            system_peer,
+            ..conditions(uptime)
+        };
+        let found = selector.select(candidates, &conditions);
+        found.combined.map(|combined| combined.system_peer)
+    };
+    assert_eq!(followed(&[first, unknown, unknown], 8, None), None);
+    assert_eq!(followed(&[first, first, unknown, unknown], 9, None), None);
+    assert_eq!(followed(&[first, first, unknown], 10, None), Some(0));
+    // Who is followed need not wait, and some never come to be known.
+    assert_eq!(followed(&[first, unknown], 11, Some(0)), Some(0));
+    assert_eq!(followed(&[first, unknown], 23, None), None);
+    assert_eq!(followed(&[first, unknown], 24, None), Some(0));
+    // Those who vote agree as long as their filters are half full.
+    let filling = |offset| Candidate {
+        dispersion: Duration::from_millis(500),
+        ..server(offset, 10.0)
+    };
+    let mut selector = Selector::new(Limits::default());
+    let mut begins = |offsets: [f64; 3]| {
+        let candidates = offsets.map(filling);
+        selector
+            .select(&candidates, &conditions(0))
+            .combined
+            .is_some()
+    };
+    assert!(!begins([50.0, 0.0, 0.0]));
+    assert!(begins([19.0, 0.0, 0.0]));
+    assert!(
+        select(&[server(50.0, 10.0), server(0.0, 10.0), server(0.0, 10.0)])
+            .combined
+            .is_some()
+    );
+    // Who does not answer is not waited for.
+    let mute = Candidate {
+        reachable: false,
+        ..unknown
+    };
+    let found = select(&[first, mute]);
+    assert_eq!(found.tallies, [Tally::SystemPeer, Tally::Reject]);
+}
+
+#[test]
 fn equals_do_not_take_turns() {
     let mut selector = Selector::new(Limits::default());
     let second = SelectionConditions {

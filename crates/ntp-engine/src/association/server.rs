@@ -7,7 +7,7 @@ use std::{
 
 use ntp_autokey::{Association as Autokey, ClientOptions};
 use ntp_conf::AddressFamily;
-use ntp_discipline::{FilterConditions, Limits, Now, Sample};
+use ntp_discipline::{FilterConditions, FilterVerdict, Limits, Now, Sample};
 use ntp_wire::control::Flash;
 use ntp_wire::{
     AssociationId, Duration, Header, KissCode, Leap, Mode, Monotonic, Packet, PollExponent,
@@ -62,8 +62,8 @@ pub(crate) struct Server {
 /// What came of a packet.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Reception {
-    /// The filter took a sample: select anew.
-    pub(crate) sampled: bool,
+    /// What the filter made of its sample.
+    pub(crate) sampled: Option<FilterVerdict>,
     /// Nothing had come for a while, now something did.
     pub(crate) now_reachable: bool,
     /// It was not authentic, and the log should say so; the words say why.
@@ -233,7 +233,7 @@ impl Association {
         reception.now_reachable = self.schedule.answered(header.poll);
         reception.newly_usable = !was_authentic || self.estimate().at.is_none();
         let ours = conditions.precision;
-        self.push(
+        let verdict = self.push(
             Sample {
                 offset: exchange.offset(),
                 delay: exchange.delay(ours),
@@ -242,7 +242,7 @@ impl Association {
             },
             conditions,
         );
-        reception.sampled = true;
+        reception.sampled = Some(verdict);
         reception
     }
 }

@@ -1,6 +1,6 @@
 //! The client's side: asking servers and taking their answers.
 
-use ntp_discipline::Now;
+use ntp_discipline::{FilterVerdict, Now};
 use ntp_restrict::RestrictFlags;
 use ntp_wire::control::Flash;
 use ntp_wire::{AssociationId, KissCode, Packet, PollExponent, ReferenceId};
@@ -282,7 +282,13 @@ impl Engine {
                 association.schedule.hurry(now, DANCE_STEP);
             }
         }
-        if reception.sampled {
+        // A sample that is not the best says nothing new of the time. But it narrows what may be
+        // wrong with the best one, so that where nobody is followed somebody now may be.
+        let is_news = match reception.sampled {
+            Some(verdict) => verdict == FilterVerdict::Updated || self.system.peer.is_none(),
+            None => false,
+        };
+        if is_news {
             self.select();
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration as Elapsed;
 
-use ntp_discipline::{Adjustment, Applied, ClockError, SystemEvent};
+use ntp_discipline::{Adjustment, Applied, ClockError, SystemEvent, Tally};
 use ntp_wire::{Duration, ReferenceId, Stratum};
 
 use super::{DRIFT_INTERVAL, Engine, TICK, is_local};
@@ -41,11 +41,15 @@ impl Engine {
             Some((combined, followed(association)))
         });
         let decision = self.system.follow(found, self.now);
-        if !decision.stale {
-            let tallies = judged.selection.tallies.iter();
-            for (association, tally) in self.associations.iter_mut().zip(tallies) {
-                association.tally = *tally;
-            }
+        let tallies = judged.selection.tallies.iter();
+        for (association, tally) in self.associations.iter_mut().zip(tallies) {
+            let is_peer = self.system.peer == Some(association.id);
+            association.tally = match *tally {
+                // Its time has not come: it is followed as soon as it says something new.
+                Tally::SystemPeer if decision.stale && !is_peer => Tally::Candidate,
+                Tally::Candidate if decision.stale && is_peer => Tally::SystemPeer,
+                tally => tally,
+            };
         }
         self.act(&decision);
     }
