@@ -197,3 +197,110 @@ impl HostClock {
 }
 
 const SECOND: Elapsed = Elapsed::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TRUE_TIME: Timestamp = Timestamp::from_unix(1_795_393_189, 0);
+
+    fn at(seconds: f64) -> Monotonic {
+        Monotonic::START + Elapsed::from_secs_f64(seconds)
+    }
+
+    fn clock(model: ClockModel) -> HostClock {
+        HostClock::new(model, TRUE_TIME, Monotonic::START, [5; 32])
+    }
+
+    fn error(clock: &mut HostClock, seconds: f64) -> f64 {
+        clock.advance(at(seconds));
+        (clock.wall(at(seconds)) - TRUE_TIME).to_seconds_f64() - seconds
+    }
+
+    #[test]
+    fn an_oscillator_that_jumps_gains_what_its_frequencies_say() {
+        let square = Window::ALWAYS.repeated(Elapsed::from_secs(10), Elapsed::from_secs(20));
+        let mut clock = clock(ClockModel {
+            offset: Duration::from_millis(5),
+            drifts: vec![(square, Drift::Fixed(Ppm::new(100.0)))],
+            ..ClockModel::default()
+        });
+        // 100 ppm for 10 s of each 20 s, asked in one leap.
+        assert!((error(&mut clock, 1005.0) - 0.005 - 505.0 * 1e-4).abs() < 1e-8);
+    }
+
+    #[test]
+    fn a_rate_is_added_up_to_its_limit() {
+        let mut clock = clock(ClockModel {
+            limit: Ppm::new(100.0),
+            ..ClockModel::default()
+        });
+        let applied = clock.adjust(at(0.0), &Adjustment::Rate(Ppm::new(300.0)));
+        assert_eq!(applied, Ok(Applied::Rate(Ppm::new(100.0))));
+        assert!((error(&mut clock, 10.0) - 1e-3).abs() < 1e-8);
+        assert_eq!(clock.frequency_error(), Ppm::new(100.0));
+        clock.freeze();
+        let refused = clock.adjust(at(10.0), &Adjustment::Rate(Ppm::ZERO));
+        assert_eq!(refused, Err(ClockError::NotPermitted));
+    }
+
+    #[test]
+    fn readings_are_noisy_and_coarse() {
+        let mut clock = clock(ClockModel {
+            noise: Duration::from_seconds_f64(1e-6),
+            granularity: Duration::from_seconds_f64(1e-6),
+            ..ClockModel::default()
+        });
+        let mut read = |seconds| {
+            let wall = clock.read(at(seconds)).wall;
+            (wall - TRUE_TIME).to_seconds_f64() - seconds
+        };
+        let errors: Vec<f64> = (0..10_000).map(|n| read(f64::from(n) * 0.01)).collect();
+        assert_eq!(errors[50], read(0.5));
+        let mean = errors.iter().sum::<f64>() / 1e4;
+        let deviation = (errors.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / 1e4).sqrt();
+        // Rounded down: half a tick behind on average, and its deviation is a tick over √12.
+        assert!((mean + 0.5e-6).abs() < 5e-8, "{mean}");
+        assert!((deviation / 1.04e-6 - 1.0).abs() < 0.05, "{deviation}");
+    }
+
+    #[test]
+    fn a_pause_stops_both_clocks_and_a_suspended_machine_sets_its_wall_clock() {
+        let mut paused = clock(ClockModel::default());
+        paused.disturb(at(100.0), Disturbance::Pause(Elapsed::from_secs(10)));
+        assert!((error(&mut paused, 200.0) + 10.0).abs() < 1e-8);
+        assert_eq!(paused.read(at(105.0)).monotonic, at(100.0));
+        assert_eq!(paused.when(at(101.0), at(105.0)), at(111.0));
+        assert!(!paused.is_suspended());
+
+        let mut suspended = clock(ClockModel::default());
+        suspended.disturb(at(100.0), Disturbance::Suspend(Elapsed::from_secs(10)));
+        assert!(error(&mut suspended, 200.0).abs() < 1e-8);
+        assert_eq!(suspended.read(at(200.0)).monotonic, at(190.0));
+        assert!(suspended.is_suspended());
+
+        suspended.disturb(at(200.0), Disturbance::Step(Duration::from_seconds(-3)));
+        assert!((error(&mut suspended, 201.0) + 3.0).abs() < 1e-8);
+        assert_eq!(suspended.read(at(201.0)).monotonic, at(191.0));
+    }
+
+    proptest! {
+        /// Woken when it says, the monotonic clock shows the deadline, to the nanosecond.
+        #[test]
+        fn it_wakes_when_it_says(
+            frequency in -1e5f64..1e5, now in 0.0f64..1e5, ahead in 0u64..1 << 40,
+        ) {
+            let mut clock = clock(ClockModel {
+                drifts: vec![(Window::ALWAYS, Drift::Fixed(Ppm::new(frequency)))],
+                ..ClockModel::default()
+            });
+            let deadline = clock.read(at(now)).monotonic + Elapsed::from_nanos(ahead);
+            let woken = clock.when(deadline, at(now));
+            let shows = clock.read(woken).monotonic;
+            prop_assert!(shows.since(deadline) < Elapsed::from_nanos(3), "{:?} {:?}", shows, deadline);
+            prop_assert!(deadline.since(shows) < Elapsed::from_nanos(2), "{:?} {:?}", shows, deadline);
+        }
+    }
+}

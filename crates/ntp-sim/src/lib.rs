@@ -1,4 +1,5 @@
-//! A deterministic network to test NTP on: the same seed gives the same delays and losses.
+//! Deterministic networks and clocks to test NTP on: the same seed gives the same delays, losses
+//! and errors.
 //!
 //! ```
 //! use core::time::Duration as Elapsed;
@@ -23,16 +24,25 @@
 //!
 //! # Map
 //!
-//! - a one-way path is a [`Link`]: give it the time when a datagram was sent, and it tells when it
-//!   arrives, if it does; its [`Delay`] and its [`Loss`] are independent of each other
+//! - a [`Scenario`] is read from a small text file, and describes a client, its servers, their
+//!   clocks and the network; carried out with a seed it gives a [`Run`] with its [`Summary`]. A
+//!   [`Report`] is the table of several seeds, a [`Plot`] the picture of one
+//! - a [`World`] is [`Host`]s that run the very engine of ntpd, [`PlainServer`]s that are nothing
+//!   but clocks, and links that carry their [`Datagram`]s; its time jumps, so that a day takes a
+//!   moment
+//! - a [`HostClock`] is what a kernel makes of an oscillator, as its [`ClockModel`] says: offset,
+//!   [`Drift`]s of the frequency, noise, granularity; a [`Disturbance`] befalls it from outside
+//! - a [`Path`] describes one way through the network: [`Term`]s of a delay that add up, and
+//!   [`Share`]s that are lost or come twice, each in its [`Window`] of time. A [`Link`] is a path in
+//!   use: give it the time when a datagram was sent, and it tells when it arrives, if it does.
+//!   [`Delay`] and [`Loss`] are short for simple ones
 //! - two ways are two links, which may differ; give them different seeds
-//! - a [`World`] is [`Host`]s that run the very engine of ntpd, and a link that carries their
-//!   [`Datagram`]s; its time jumps, so that a day takes a moment
 //!
 //! # What it refuses
 //!
-//! It has no queue and no bandwidth: a datagram may overtake another. It opens no socket, reads no
-//! clock, and draws nothing from the system's randomness.
+//! It has no bandwidth: a delay does not depend on how much is sent. It opens no socket, reads no
+//! clock, and draws nothing from the system's randomness. Nothing in it shows a host the true time:
+//! the monotonic clock runs as wrong as the wall clock.
 
 mod host_clock;
 mod link;

@@ -196,3 +196,89 @@ impl Term {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration as Elapsed;
+
+    use super::*;
+    use crate::Link;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn second(count: u64) -> Monotonic {
+        Monotonic::START + Elapsed::from_secs(count)
+    }
+
+    /// The delays of so many datagrams, sent one a second, in seconds; the lost ones left out.
+    fn delays(path: Path, count: u64) -> Vec<f64> {
+        let mut link = Link::along(path, [8; 32]);
+        (0..count)
+            .filter_map(|n| Some((link.carry(second(n))? - second(n)).as_secs_f64()))
+            .collect()
+    }
+
+    #[test]
+    fn parts_add_up_in_their_windows() {
+        let path = Path::new()
+            .delayed(Term::Fixed(MS * 10), Window::ALWAYS)
+            .delayed(
+                Term::Fixed(MS * 5),
+                Window::ALWAYS.starting(Elapsed::from_secs(3)),
+            );
+        let delays = delays(path, 5);
+        for (delay, expected) in delays.iter().zip([0.010, 0.010, 0.010, 0.015, 0.015]) {
+            assert!((delay - expected).abs() < 1e-8, "{delays:?}");
+        }
+    }
+
+    #[test]
+    fn some_get_more_and_some_arrive_early_but_none_before_it_was_sent() {
+        let term = Box::new(Term::Fixed(-MS * 20));
+        let share = Share::new(0.2);
+        let path = Path::new()
+            .delayed(Term::Fixed(MS * 10), Window::ALWAYS)
+            .delayed(Term::Sometimes { share, term }, Window::ALWAYS);
+        let delays = delays(path, 10_000);
+        let early = delays.iter().filter(|delay| **delay == 0.0).count();
+        assert!((1880..2120).contains(&early), "{early}");
+    }
+
+    #[test]
+    fn copies_have_delays_of_their_own() {
+        let path = Path::new()
+            .delayed(Term::Exponential { mean: MS }, Window::ALWAYS)
+            .duplicating(Share::new(0.25), Window::ALWAYS);
+        let mut link = Link::along(path, [8; 32]);
+        let arrivals: Vec<_> = (0..10_000).map(|n| link.arrivals(second(n))).collect();
+        let copies = arrivals.iter().filter(|one| one.copy.is_some()).count();
+        assert!((2370..2630).contains(&copies), "{copies}");
+        assert!(arrivals.iter().all(|one| one.first != one.copy));
+    }
+
+    #[test]
+    fn a_queue_lets_nothing_overtake() {
+        let path = Path::new().delayed(Term::Exponential { mean: MS * 5000 }, Window::ALWAYS);
+        let ordered = |path: Path| {
+            let mut link = Link::along(path, [8; 32]);
+            let arrivals: Vec<_> = (0..1000).filter_map(|n| link.carry(second(n))).collect();
+            arrivals.is_sorted()
+        };
+        assert!(!ordered(path.clone()));
+        assert!(ordered(path.in_order()));
+    }
+
+    #[test]
+    fn what_is_lost_leaves_the_others_as_they_were() {
+        let path = Path::new().delayed(
+            Term::Gamma {
+                shape: 0.5,
+                mean: MS,
+            },
+            Window::ALWAYS,
+        );
+        let whole = delays(path.clone(), 1000);
+        let part = delays(path.losing(Share::new(0.5), Window::ALWAYS), 1000);
+        assert!(part.len() < 600 && part.iter().all(|delay| whole.contains(delay)));
+    }
+}

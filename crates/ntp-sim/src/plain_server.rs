@@ -65,3 +65,47 @@ impl PlainServer {
         Some(data)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ntp_wire::{Timestamp, WireTimestamp};
+
+    use super::*;
+    use crate::ClockModel;
+
+    #[test]
+    fn it_answers_requests_from_its_clock_and_nothing_else() {
+        let origin = Timestamp::from_unix(1_795_393_189, 0);
+        let model = ClockModel {
+            offset: Duration::from_millis(50),
+            ..ClockModel::default()
+        };
+        let clock = HostClock::new(model, origin, Monotonic::START, [1; 32]);
+        let mut server = PlainServer::new(clock);
+        let mut request = [0; Header::LENGTH];
+        let nonce = WireTimestamp::from_bits(77);
+        let header = Header {
+            mode: Mode::Client,
+            transmit_time: nonce,
+            ..Header::default()
+        };
+        header.emit(&mut request);
+        let at = Monotonic::from_nanos(1_000_000_000);
+        let reply = server
+            .answer(at, &request)
+            .and_then(|data| Header::parse(&data));
+        let reply = reply.expect("it is a request");
+        assert_eq!((reply.mode, reply.origin_time), (Mode::Server, nonce));
+        let shown = origin + Duration::from_seconds(1) + Duration::from_millis(50);
+        assert_eq!(reply.receive_time, shown.to_wire());
+        assert_eq!(reply.transmit_time, shown.to_wire());
+
+        assert_eq!(server.answer(at, &request[..47]), None);
+        Header {
+            mode: Mode::Server,
+            ..header
+        }
+        .emit(&mut request);
+        assert_eq!(server.answer(at, &request), None);
+    }
+}
