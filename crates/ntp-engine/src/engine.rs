@@ -95,6 +95,7 @@ impl Engine {
             frequency,
             steering,
             leaps,
+            precise,
             rest,
         } = setup.plan(&mut rng, now.monotonic);
         let (system, event) = System::new(
@@ -102,7 +103,8 @@ impl Engine {
             options,
             frequency,
             steering,
-            now.monotonic,
+            precise,
+            now,
         );
         let view = Arc::new(publish::view(&rest, &system, options.precision));
         let mut engine = Self {
@@ -140,6 +142,8 @@ impl Engine {
             engine.resolve(index);
         }
         engine.start_leaps(leap_file);
+        // From here on it is known how fast the clock runs beside its oscillator.
+        engine.tick();
         engine.publish();
         engine
     }
