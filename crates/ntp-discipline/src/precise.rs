@@ -63,6 +63,8 @@ pub struct Precise {
     wander: Ppm,
     time_constant: PollExponent,
     pending_step: Option<f64>,
+    /// By how much others set the clock since the last update, in seconds.
+    set_by_others: f64,
 }
 
 impl Precise {
@@ -91,6 +93,7 @@ impl Precise {
             wander: Ppm::ZERO,
             time_constant: PollExponent::DEFAULT_MINIMUM,
             pending_step: None,
+            set_by_others: 0.0,
         };
         (start, event)
     }
@@ -137,7 +140,12 @@ impl Discipline for Precise {
         self.slew.account(update.at);
         // The gate is open for one offset only.
         let panic_allowed = core::mem::take(&mut self.options.panic_once);
-        if self.options.tinker.calls_for_panic(update.offset) && !panic_allowed {
+        // What others did to the clock may be undone, however much it is.
+        let set_by_others = core::mem::take(&mut self.set_by_others);
+        let before = update.offset + Duration::from_seconds_f64(set_by_others);
+        let tinker = &self.options.tinker;
+        if tinker.calls_for_panic(update.offset) && tinker.calls_for_panic(before) && !panic_allowed
+        {
             return Response {
                 outcome: Outcome::Panicked,
                 adjustment: None,
@@ -231,8 +239,15 @@ impl Discipline for Precise {
                     .calls_for_step(Duration::from_seconds_f64(left));
                 self.slew.residual = if too_much { 0.0 } else { left };
             }
-            // Somebody else's step is what is wrong now.
-            None => self.slew.residual -= stepped,
+            // How wrong it is now, nobody knows: as after a start, the next update tells.
+            None => {
+                self.set_by_others += stepped;
+                self.slew.residual = 0.0;
+                self.updated = false;
+                self.settling = true;
+                self.spike_since = None;
+                self.state = LoopState::FrequencySet;
+            }
         }
     }
 
@@ -256,4 +271,3 @@ impl Discipline for Precise {
 fn limited(rate: Ppm) -> f64 {
     (rate.value() * 1e-6).clamp(-LARGEST_FREQUENCY, LARGEST_FREQUENCY)
 }
-

@@ -216,10 +216,13 @@ impl Engine {
     fn take_time(&mut self, now: Now) {
         self.now = now;
         let before = self.jumps.anchor();
-        if let Some(jump) = self.jumps.look(now)
-            && !self.leap.leaps.explains(jump, before, now)
-        {
-            self.clock_jumped(jump);
+        let own_rate = self.rate.unwrap_or_default();
+        if let Some(jump) = self.jumps.look(now, own_rate) {
+            if self.leap.leaps.explains(jump, before, now) {
+                self.system.made_leap(jump);
+            } else {
+                self.clock_jumped(jump);
+            }
         }
     }
 

@@ -302,6 +302,11 @@ impl System {
         self.selector.wait_again(now.since(self.started));
     }
 
+    /// A leap second was made: the clock moved, and so did what it shall show.
+    pub(crate) fn made_leap(&mut self, by: Duration) {
+        self.oscillator.stepped(by);
+    }
+
     /// Becomes an orphan parent, if `tos orphan` wants it and all sources have been away for long
     /// enough; gives its stratum the moment that it does.
     pub(crate) fn stand_in(&mut self, now: Monotonic) -> Option<Stratum> {

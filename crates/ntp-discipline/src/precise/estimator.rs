@@ -142,6 +142,16 @@ impl Estimator {
         exponent.interval().min(SELDOMEST.max(least.interval()))
     }
 
+    /// The clock was set by somebody else by about this much, or the machine slept so long: the
+    /// frequency is known as before, the offset is not.
+    pub fn unsettle(&mut self, by: Duration) {
+        if by.abs().to_seconds_f64() > FARTHEST_STEP {
+            *self = Self::new(self.frequency, self.precision);
+        } else {
+            self.track.unsettle(by.to_seconds_f64());
+        }
+    }
+
     /// The clock was stepped by this much.
     pub fn stepped(&mut self, by: Duration) {
         let seconds = by.to_seconds_f64();

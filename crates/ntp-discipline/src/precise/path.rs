@@ -138,6 +138,11 @@ impl Path {
         (width / RAIL, width * RAIL)
     }
 
+    /// The newest samples are about another clock.
+    pub(super) fn forget_recent(&mut self) {
+        self.recent.clear();
+    }
+
     /// The clock was stepped by `by`.
     pub(super) fn step(&mut self, by: f64) {
         for ways in &mut self.recent {

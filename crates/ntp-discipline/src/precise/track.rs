@@ -182,6 +182,20 @@ impl Track {
         })
     }
 
+    /// The clock was set by about `by` seconds, or true time went on without it.
+    pub(crate) fn unsettle(&mut self, by: f64) {
+        // What was measured before can't be weighed with what comes.
+        if self.start.len() < START {
+            self.start.clear();
+            self.count = 0;
+        }
+        if let Some(belief) = &mut self.belief {
+            belief.bank.each(|state| state.loosen(by, 0.0));
+            belief.state = belief.bank.state();
+            belief.path.forget_recent();
+        }
+    }
+
     /// The clock was stepped by `by` seconds.
     pub(crate) fn step(&mut self, by: f64) {
         for ways in &mut self.start {

@@ -197,6 +197,9 @@ impl Engine {
     /// The clock did as it was told, or did not.
     pub(super) fn clock_changed(&mut self, asked: Adjustment, result: Result<Applied, ClockError>) {
         if matches!(asked, Adjustment::Step(_)) && self.leap_step_done(&result) {
+            if let Ok(Applied::Stepped(step)) = result {
+                self.system.made_leap(step);
+            }
             return;
         }
         match (asked, result) {
@@ -254,7 +257,15 @@ impl Engine {
                 jump.to_seconds_f64()
             ),
         );
-        self.step_done(&Applied::Stepped(jump));
+        let now = self.now.monotonic;
+        self.system.stepped(&Applied::Stepped(jump), now);
+        for association in &mut self.associations {
+            association.clear(now, self.precision, ReferenceId::STEP);
+            if let Some(estimator) = &mut association.estimator {
+                estimator.unsettle(jump);
+            }
+        }
+        self.publish();
     }
 
     /// All that was measured against the clock as it was is void.
