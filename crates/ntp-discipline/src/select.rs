@@ -278,7 +278,7 @@ impl Selector {
             .iter()
             .filter(|voter| agreed.is_some_and(|agreed| agreed.overlaps(voter)))
             .count();
-        let no_majority = 2 * agreeing <= entrants.len() + unknown;
+        let no_majority = unknown > 0 && 2 * agreeing <= entrants.len() + unknown;
         let too_early = no_majority || is_filling && !agree_when_full(entrants);
         let since = *self.hesitates_since.get_or_insert(conditions.uptime);
         too_early && conditions.uptime.saturating_sub(since) < Self::HESITATION
