@@ -34,7 +34,8 @@ impl Report {
     /// The report of these runs of `scenario`.
     pub fn new(scenario: &Scenario, summaries: Vec<Summary>) -> Self {
         Self {
-            title: scenario.title.clone(),
+            // A bar would end the cell of a table.
+            title: scenario.title.replace('|', "\\|"),
             summaries,
         }
     }
@@ -74,7 +75,7 @@ impl Report {
                 format!("{} s", three_digits(time.as_secs()))
             }
         };
-        let thousandths = |summary: &Summary| (summary.frequency.value() * 1e6).round() as u64;
+        let millionths = |summary: &Summary| (summary.frequency.value() * 1e6).round() as u64;
         let ended = self.summaries.iter().any(|summary| summary.exit.is_some());
         [
             span(choose.among(self.column(|summary| summary.rms))),
@@ -82,7 +83,7 @@ impl Report {
             span(choose.among(self.column(|summary| summary.maximum))),
             format!(
                 "{} ppm",
-                digits(choose.among(self.column(thousandths)) as f64 * 1e-6)
+                digits(choose.among(self.column(millionths)) as f64 * 1e-6)
             ),
             settled(0),
             settled(1),

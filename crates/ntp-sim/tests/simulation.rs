@@ -2,7 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
-use ntp_sim::{Plot, Report, Run, Scenario};
+use core::time::Duration as Elapsed;
+
+use ntp_engine::{Engine, Setup};
+use ntp_sim::{
+    ClockModel, Datagram, Delay, Disturbance, HostClock, Link, Loss, Plot, Report, Run, Scenario,
+    World,
+};
+use ntp_wire::{Header, Timestamp};
 
 fn scenario(conf: &str, client: &str, server: &str) -> Scenario {
     let text = format!(
@@ -125,4 +132,36 @@ fn a_report_and_a_plot_show_the_run() {
             "{text}"
         );
     }
+}
+
+/// When a host that stands still for 10 s answers what arrives 2 s after it began to, in seconds.
+fn answer_after(what: Disturbance) -> Vec<f64> {
+    let origin = Timestamp::from_unix(1_795_393_189, 0);
+    let delay = Delay::Fixed(Elapsed::ZERO);
+    let mut world = World::new(origin, Link::new(delay, Loss::NONE, [0; 32]));
+    let clock = HostClock::new(ClockModel::default(), origin, world.now(), [0; 32]);
+    let parsed = ntp_conf::parse("ntp.conf", "", |_: &std::path::Path| Err(String::new()));
+    world.add_host("10.0.0.1".parse().unwrap(), clock, |now| {
+        Engine::new(Setup::new(parsed.config), [1; 32], now)
+    });
+    world.disturb(0, what);
+    world.run(Elapsed::from_secs(2));
+    let mut data = [0; Header::LENGTH];
+    Header::default().emit(&mut data);
+    world.inject(Datagram {
+        source: "10.0.0.2:123".parse().unwrap(),
+        destination: "10.0.0.1:123".parse().unwrap(),
+        data: data.to_vec(),
+    });
+    world.run(Elapsed::from_secs(100));
+    let sent = world.trace().iter();
+    sent.map(|(at, _)| at.as_nanos() as f64 * 1e-9).collect()
+}
+
+#[test]
+fn what_arrives_at_a_paused_machine_waits_and_at_a_suspended_one_is_lost() {
+    let lasting = Elapsed::from_secs(10);
+    assert_eq!(answer_after(Disturbance::Pause(lasting)), [10.0]);
+    assert!(answer_after(Disturbance::Suspend(lasting)).is_empty());
+    assert_eq!(answer_after(Disturbance::Pause(Elapsed::ZERO)), [2.0]);
 }

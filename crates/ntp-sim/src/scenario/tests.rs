@@ -253,6 +253,17 @@ fn what_is_wrong_is_said_with_its_line_and_what_to_do() {
 }
 
 #[test]
+fn events_may_stand_in_any_order() {
+    let step = "at 70000 s step -1 ms";
+    let text = WHOLE.replace(step, &format!("{step}\n at 60000 s step 1 ms"));
+    let times = |server: &Server| -> Vec<u64> {
+        let seconds = |(at, _): &(Elapsed, Duration)| at.as_secs();
+        server.steps.iter().map(seconds).collect()
+    };
+    assert_eq!(times(&parse(&text).unwrap().servers[1]), [60_000, 70_000]);
+}
+
+#[test]
 fn lines_from_elsewhere_configure_too_and_say_so_if_they_are_wrong() {
     let more = "tinker step 0.5\n";
     let scenario = Scenario::parse("test.scenario", WHOLE, more).unwrap();

@@ -123,7 +123,7 @@ impl Host {
     }
 
     pub(super) fn listens(&self, address: IpAddr) -> bool {
-        !self.stopped && self.address == address
+        !self.stopped && self.exit.is_none() && self.address == address
     }
 
     pub(super) fn asleep(&self, at: Monotonic) -> Option<Asleep> {
