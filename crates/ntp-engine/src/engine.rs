@@ -95,7 +95,6 @@ impl Engine {
             frequency,
             steering,
             leaps,
-            precise,
             rest,
         } = setup.plan(&mut rng, now.monotonic);
         let (system, event) = System::new(
@@ -103,8 +102,7 @@ impl Engine {
             options,
             frequency,
             steering,
-            precise,
-            now,
+            now.monotonic,
         );
         let view = Arc::new(publish::view(&rest, &system, options.precision));
         let mut engine = Self {
@@ -142,8 +140,6 @@ impl Engine {
             engine.resolve(index);
         }
         engine.start_leaps(leap_file);
-        // From here on it is known how fast the clock runs beside its oscillator.
-        engine.tick();
         engine.publish();
         engine
     }
@@ -216,13 +212,10 @@ impl Engine {
     fn take_time(&mut self, now: Now) {
         self.now = now;
         let before = self.jumps.anchor();
-        let own_rate = self.rate.unwrap_or_default();
-        if let Some(jump) = self.jumps.look(now, own_rate) {
-            if self.leap.leaps.explains(jump, before, now) {
-                self.system.made_leap(jump);
-            } else {
-                self.clock_jumped(jump);
-            }
+        if let Some(jump) = self.jumps.look(now)
+            && !self.leap.leaps.explains(jump, before, now)
+        {
+            self.clock_jumped(jump);
         }
     }
 

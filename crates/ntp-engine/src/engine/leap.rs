@@ -193,7 +193,7 @@ impl Engine {
         if let (Some(before), Some(offset)) = (tai, outlook.tai_offset)
             && before != offset
         {
-            self.system_event(SystemEvent::Tai, format!("{offset} s"));
+            self.system_event(SystemEvent::Tai, format!("TAI - UTC is {offset} s"));
         }
         let tell = (self.leap.leaps.for_clock(synchronised), outlook.tai_offset);
         if tell != self.leap.told {
@@ -214,7 +214,7 @@ impl Engine {
             .push_back(Output::Adjust(Adjustment::Status(ClockStatus {
                 leap,
                 maximum_error: self.system.root_distance(self.now.monotonic),
-                estimated_error: self.system.state.jitter,
+                estimated_error: self.system.loop_status().jitter,
                 tai_offset,
             })));
     }
