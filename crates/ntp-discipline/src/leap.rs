@@ -129,7 +129,7 @@ impl LeapSchedule {
         if self
             .table
             .as_ref()
-            .is_some_and(|table| now < table.expires())
+            .is_some_and(|table| now < table.expires().max(table.last_change()))
         {
             return;
         }

@@ -6,7 +6,9 @@ use std::{net::IpAddr, time::Duration as Elapsed};
 
 use ntp_discipline::Now;
 use ntp_engine::{Engine, Setup};
-use ntp_sim::{Datagram, Delay, Link, Loss, World};
+use ntp_sim::{
+    ClockModel, Datagram, Delay, Disturbance, HostClock, Link, Loss, PlainServer, World,
+};
 use ntp_wire::{
     AssociationId, Duration, Header, Leap, Mode, Ppm, Timestamp,
     control::{ControlHeader, ControlMessage, Opcode},
@@ -296,6 +298,37 @@ fn a_clock_that_refuses_is_told_of() {
         1
     );
     assert_eq!(scene.log(server, "leap_event"), 1);
+}
+
+#[test]
+fn a_request_under_way_at_the_leap_does_no_harm() {
+    // A server that answers through its leap second, 0.8 s away: one of these has a request under
+    // way.
+    for start in 0..16 {
+        let mut scene = Scene::new(HOUR + start);
+        *scene.world.link_mut() =
+            Link::new(Delay::Fixed(Elapsed::from_millis(800)), Loss::NONE, [3; 32]);
+        let now = (scene.world.true_time(), scene.world.now());
+        let clock = HostClock::new(ClockModel::default(), now.0, now.1, [0; 32]);
+        scene
+            .world
+            .add_server(address(SERVER), PlainServer::new(clock));
+        let discipline = if start % 2 == 0 { "classic" } else { "precise" };
+        let conf = format!(
+            "server {SERVER} iburst minpoll 3 maxpoll 3\n{LEAPFILE}discipline {discipline}\n"
+        );
+        let client = scene.add(CLIENT, &conf, Some(list("37", 180)));
+        scene.run_to(0.0);
+        let now = scene.world.now();
+        let server = scene.world.server_mut(address(SERVER)).unwrap();
+        let second = Duration::from_seconds(-1);
+        server.clock.disturb(now, Disturbance::Step(second));
+        for after in 1..120 {
+            scene.run_to(f64::from(after));
+            near(scene.ahead(client), -1.0);
+        }
+        assert_eq!(scene.log(client, "spike_detect"), 0);
+    }
 }
 
 #[test]

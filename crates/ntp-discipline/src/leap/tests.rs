@@ -84,6 +84,15 @@ fn the_file_goes_before_the_sources() {
 }
 
 #[test]
+fn what_the_file_knows_already_is_not_counted_twice() {
+    let mut schedule = with_table(37, NEW_YEAR - 10 * DAY);
+    let eve = at(NEW_YEAR - HOUR);
+    schedule.vote(Leap::Insert, eve);
+    assert!(!schedule.outlook(eve).from_sources);
+    assert_eq!(schedule.outlook(at(NEW_YEAR)).tai_offset, Some(37));
+}
+
+#[test]
 fn what_the_sources_no_longer_say_is_withdrawn() {
     let now = at(NEW_YEAR - HOUR);
     let mut schedule = LeapSchedule::default();
