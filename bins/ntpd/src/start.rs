@@ -17,7 +17,7 @@ use ntp_engine::{Engine, ProgramDescription, Setup};
 use ntp_keys::KeyTable;
 use ntp_os::{
     Account, ClockSpec, Family, OpenClockError, Readiness, SystemClock, change_root, daemonise,
-    read_file, resolve, write_pid_file,
+    raise_priority, read_file, resolve, write_pid_file,
 };
 use ntp_wire::Timestamp;
 
@@ -104,15 +104,15 @@ fn serve(
     mut log: Log,
     readiness: Readiness,
 ) -> Result<(Ended, Log), StartError> {
-    for (given, option) in [
-        (arguments.nice, "-N"),
-        (arguments.statistics.is_some(), "-s"),
-    ] {
-        if given {
-            log.warning(&format!(
-                "{option} is understood, but not carried out by this version"
-            ));
-        }
+    if arguments.statistics.is_some() {
+        log.warning("-s is understood, but not carried out by this version");
+    }
+    if arguments.nice
+        && let Err(error) = raise_priority()
+    {
+        log.warning(&format!(
+            "-N: the priority can't be raised: {error}; it takes root or CAP_SYS_NICE"
+        ));
     }
     let clock = SystemClock::open(&arguments.clock)?;
     if let Err(error) = clock.check_permission() {

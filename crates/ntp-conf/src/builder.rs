@@ -8,6 +8,7 @@ use crate::{
     association::Source,
     authentication::KeyRange,
     directive::DIRECTIVES,
+    discipline::Discipline,
     reader::{Problem, Reader},
     reference_clock::{ClockAddress, Fudge},
     restriction::Restriction,
@@ -115,6 +116,7 @@ impl Builder {
                 }
                 config.crypto = Some(crypto);
             }
+            "discipline" => config.discipline = only(reader, Discipline::read)?,
             "ident" => {
                 config.ident = Some(only(reader, |reader| reader.text("the name of a group"))?)
             }

@@ -6,7 +6,7 @@ use ntp_wire::Duration;
 
 use crate::{
     Association, Crypto, Discard, InterfaceRule, Keys, LogMask, Mru, ReferenceClock, Restriction,
-    Statistics, Switches, Tinker, Tos, decimal, line::Line,
+    Statistics, Switches, Tinker, Tos, decimal, discipline::Discipline, line::Line,
 };
 
 /// A configuration. [`Default`] is that of an empty file, with the reference's values.
@@ -27,6 +27,8 @@ pub struct Config {
     pub keys: Keys,
     /// `crypto`: Autokey is on if it is there, even if it says nothing.
     pub crypto: Option<Crypto>,
+    /// `discipline`: what steers the clock. `precise`.
+    pub discipline: Discipline,
     /// `ident`: the Autokey group of servers that name none.
     pub ident: Option<String>,
     /// `automax`: how long a list of session keys lives, as a power of two in seconds. 12.
@@ -91,6 +93,7 @@ impl Default for Config {
             drift_file: None,
             keys: Keys::default(),
             crypto: None,
+            discipline: Discipline::default(),
             ident: None,
             automax: 12,
             revoke: 16,
@@ -222,6 +225,11 @@ impl Config {
 
     fn write_values(&self, out: &mut String) {
         let usual = Self::default();
+        if self.discipline != usual.discipline {
+            Line::new("discipline")
+                .word(self.discipline.word())
+                .end(out);
+        }
         if let Some(ident) = &self.ident {
             Line::new("ident").name(ident).end(out);
         }

@@ -30,11 +30,11 @@ impl Line {
         }
     }
 
-    /// Text. Quotation marks and control characters cannot be written and are left out.
+    /// Text. Quotation marks and control characters other than tabs cannot be written and are left out.
     pub(crate) fn text(self, text: &str) -> Self {
         let text: String = text
             .chars()
-            .filter(|c| !c.is_control() && *c != '"')
+            .filter(|c| (!c.is_control() || *c == '\t') && *c != '"')
             .collect();
         self.word(format_args!("\"{text}\""))
     }

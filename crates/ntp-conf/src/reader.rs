@@ -214,9 +214,70 @@ impl<'a> Reader<'a> {
         self.float(what, decimal::number)
     }
 
-    /// A number that is no time, in millionths.
-    pub(crate) fn millionths(&mut self, what: &str) -> Result<f64, Problem> {
-        self.float(what, decimal::millionths)
+    /// A number that is no time; one outside `range` is held to it, with a warning.
+    pub(crate) fn number_within(
+        &mut self,
+        what: &str,
+        range: RangeInclusive<f64>,
+    ) -> Result<f64, Problem> {
+        let word = self.peek();
+        let number = self.number(what)?;
+        Ok(self.held(word, what, number, &range))
+    }
+
+    /// A rate in parts per million. One that is so small that it makes sense only in seconds per
+    /// second, as the reference's manual has it, is that; one outside `range` is held to it.
+    pub(crate) fn rate(&mut self, what: &str, range: RangeInclusive<f64>) -> Result<f64, Problem> {
+        /// Where neither reading makes sense in the other unit.
+        const SMALL: f64 = 0.001;
+        let word = self.peek();
+        let number = self.float(what, |text| {
+            let number = decimal::number(text)?;
+            if number.abs() < SMALL {
+                decimal::millionths(text)
+            } else {
+                Some(number)
+            }
+        })?;
+        Ok(self.held(word, what, number, &range))
+    }
+
+    /// Seconds; fewer than `least` are held to it, with a warning.
+    pub(crate) fn seconds_from(
+        &mut self,
+        what: &str,
+        least: Duration,
+    ) -> Result<Duration, Problem> {
+        let word = self.peek();
+        let seconds = self.span_of_time(what)?;
+        if let Some(word) = word.filter(|_| seconds < least) {
+            let (least, shown) = (decimal::write(least), spelling::shown(&word.text));
+            self.remarks.push(Problem::warning(
+                &word.span,
+                format!("{what} {shown} is less than {least}; {least} is used"),
+                "",
+            ));
+        }
+        Ok(seconds.max(least))
+    }
+
+    fn held(
+        &mut self,
+        word: Option<&Word>,
+        what: &str,
+        number: f64,
+        range: &RangeInclusive<f64>,
+    ) -> f64 {
+        let (low, high) = (*range.start(), *range.end());
+        let held = number.clamp(low, high);
+        if let Some(word) = word.filter(|_| held != number) {
+            self.remarks.push(Problem::warning(
+                &word.span,
+                format!("{what} {number} is outside {low} to {high}; {held} is used"),
+                "",
+            ));
+        }
+        held
     }
 
     fn float(&mut self, what: &str, parse: fn(&str) -> Option<f64>) -> Result<f64, Problem> {

@@ -151,7 +151,7 @@ impl Tos {
 pub struct Tinker {
     /// `allan`: the Allan intercept as a power of two, in seconds. 11.
     pub allan_exponent: u8,
-    /// `dispersion`: how fast the error of a clock grows. 15 ppm.
+    /// `dispersion`: how fast the error of a clock grows. 15 ppm; 1000 at most.
     pub dispersion: Ppm,
     /// `freq`: the frequency to start with, in place of the drift file's.
     pub frequency: Option<Ppm>,
@@ -163,7 +163,7 @@ pub struct Tinker {
     pub step_back: Duration,
     /// `stepfwd`, or `step`: clocks that are behind by more are stepped; 0 is never. 128 ms.
     pub step_forward: Duration,
-    /// `stepout`: how long an offset must be above the threshold. 300 s.
+    /// `stepout`: how long an offset must be above the threshold. 300 s, which is the least.
     pub step_out: Duration,
     /// `tick`: microseconds of a tick of the clock.
     pub tick: Option<u32>,
@@ -205,10 +205,11 @@ impl Tinker {
             match word.keyword() {
                 "allan" => self.allan_exponent = reader.integer("allan", 0..=30)?,
                 "dispersion" => {
-                    // Written in seconds per second.
-                    self.dispersion = Ppm::new(reader.millionths("a rate like `0.000015`")?);
+                    self.dispersion = Ppm::new(reader.rate("dispersion", 0.0..=1000.0)?);
                 }
-                "freq" => self.frequency = Some(Ppm::new(reader.number("parts per million")?)),
+                "freq" => {
+                    self.frequency = Some(Ppm::new(reader.number_within("freq", -500.0..=500.0)?));
+                }
                 "huffpuff" => {
                     self.huff_puff =
                         Some(reader.span_of_time("time")?).filter(|time| *time != Duration::ZERO);
@@ -220,7 +221,9 @@ impl Tinker {
                 }
                 "stepback" => self.step_back = reader.span_of_time("time")?,
                 "stepfwd" => self.step_forward = reader.span_of_time("time")?,
-                "stepout" => self.step_out = reader.span_of_time("time")?,
+                "stepout" => {
+                    self.step_out = reader.seconds_from("stepout", Self::default().step_out)?;
+                }
                 "tick" => self.tick = Some(reader.integer("tick", 0..=1_000_000)?),
                 _ => return Err(Problem::unknown(word, "option of `tinker`", &TINKER)),
             }
@@ -240,9 +243,14 @@ impl Tinker {
             line = line.word("allan").word(self.allan_exponent);
         }
         if self.dispersion != usual.dispersion {
-            line = line
-                .word("dispersion")
-                .word(format_args!("{}e-6", self.dispersion.value()));
+            // In the unit that cannot be mistaken.
+            let rate = self.dispersion.value();
+            line = line.word("dispersion");
+            line = if rate < 100.0 {
+                line.word(format_args!("{rate}e-6"))
+            } else {
+                line.word(rate)
+            };
         }
         line.option("freq", self.frequency.map(Ppm::value))
             .option("huffpuff", self.huff_puff.map(decimal::write))

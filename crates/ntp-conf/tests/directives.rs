@@ -233,6 +233,54 @@ fn bad_lines_leave_nothing_behind() {
 }
 
 #[test]
+fn constants_of_the_loop_are_held_to_what_makes_sense() {
+    for (text, warning) in [
+        (
+            "tinker stepout 60",
+            "stepout 60 is less than 300; 300 is used",
+        ),
+        (
+            "tinker freq 600",
+            "freq 600 is outside -500 to 500; 500 is used",
+        ),
+        ("tinker freq -1e9", "-500 is used"),
+        (
+            "tinker dispersion 2000",
+            "dispersion 2000 is outside 0 to 1000",
+        ),
+        ("tinker dispersion -1", "0 is used"),
+    ] {
+        let parsed = read(text);
+        assert!(!parsed.has_errors(), "{text}");
+        assert!(parsed.render().contains(warning), "{}", parsed.render());
+        let again = read(&parsed.config.write());
+        assert!(again.diagnostics.is_empty(), "{}", again.render());
+        assert_eq!(again.config, parsed.config);
+    }
+    assert_eq!(silent("tinker stepout 300").tinker, Tinker::default());
+    // In parts per million, as the reference takes it, or as its manual has it.
+    for (text, rate) in [
+        ("tinker dispersion 20", 20.0),
+        ("tinker dispersion 500", 500.0),
+        ("tinker dispersion 0.00002", 20.0),
+        ("tinker dispersion 0", 0.0),
+    ] {
+        let config = silent(text);
+        assert_eq!(config.tinker.dispersion.value(), rate, "{text}");
+        assert_eq!(silent(&config.write()).tinker, config.tinker, "{text}");
+    }
+    let config = silent("tinker step 0 stepback 0.5 panic 0 allan 9 freq -12.5");
+    assert_eq!(config.tinker.step_forward, Duration::ZERO);
+    assert_eq!(config.tinker.step_back, Duration::from_millis(500));
+    assert_eq!(config.tinker.panic, Duration::ZERO);
+    assert_eq!(config.tinker.allan_exponent, 9);
+    assert_eq!(
+        config.tinker.frequency.map(|rate| rate.value()),
+        Some(-12.5)
+    );
+}
+
+#[test]
 fn local_clocks() {
     let config = silent(
         "fudge 127.127.1.0 time1 -0.5 time2 1e-3 refid GPS flag1 1 flag4 0\n\

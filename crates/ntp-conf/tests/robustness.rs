@@ -111,6 +111,13 @@ fn a_megabyte_is_read_soon() {
     }
 }
 
+#[test]
+fn a_tab_between_quotation_marks_is_part_of_the_name() {
+    let config = read("driftfile \"/var/lib/my\tdrift\"\n").config;
+    assert_eq!(config.drift_file, Some("/var/lib/my\tdrift".into()));
+    round_trip(&config);
+}
+
 proptest! {
     #[test]
     fn any_octets(octets in proptest::collection::vec(any::<u8>(), 0..600)) {

@@ -1,14 +1,13 @@
 //! The classic clock loop (RFC 5905 sections 11.3 and 12), in the manner of ntpd 4.2.8.
 
 mod poll;
-mod slew;
 
 use core::time::Duration as Elapsed;
 
 use ntp_wire::{Duration, Monotonic, PollExponent, Ppm, Precision};
 use poll::PollControl;
-use slew::Slew;
 
+use crate::slew::Slew;
 use crate::{
     Adjustment, Applied, Discipline, LoopState, LoopStatus, Outcome, Response, SystemEvent, Tinker,
     Update,

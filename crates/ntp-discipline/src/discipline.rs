@@ -9,7 +9,7 @@ use crate::{Adjustment, Applied, SystemEvent};
 /// The driver calls [`update`](Self::update) with each combined offset,
 /// [`tick`](Self::tick) once a second, and [`stepped`](Self::stepped) when the clock was, or
 /// should have been, stepped. What the loop asks for it gets done by a [`Clock`](crate::Clock).
-pub trait Discipline {
+pub trait Discipline: core::fmt::Debug + Send {
     /// Takes a combined offset and decides what to do about it.
     fn update(&mut self, update: &Update) -> Response;
 
@@ -35,10 +35,23 @@ pub struct Update {
     pub offset: Duration,
     /// The combined jitter of the sources.
     pub jitter: Duration,
+    /// What the rate of the clock should be, where an [`Estimator`](crate::Estimator) knows it.
+    pub frequency: Option<FrequencyUpdate>,
     /// How often the system peer may be asked at most.
     pub minimum_poll: PollExponent,
     /// How seldom the system peer may be asked.
     pub maximum_poll: PollExponent,
+}
+
+/// The frequency of the oscillator, as it was estimated.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct FrequencyUpdate {
+    /// The rate that makes the clock run true: positive for an oscillator that is slow.
+    pub rate: Ppm,
+    /// How much the frequency wanders within a second, as a standard deviation.
+    pub wander: Ppm,
+    /// How often the system peer is asked.
+    pub poll: PollExponent,
 }
 
 /// What the loop made of an [`Update`].

@@ -77,6 +77,7 @@
 //!     at: at(8),
 //!     offset: combined.offset,
 //!     jitter: combined.jitter,
+//!     frequency: None,
 //!     minimum_poll: PollExponent::DEFAULT_MINIMUM,
 //!     maximum_poll: PollExponent::DEFAULT_MAXIMUM,
 //! });
@@ -124,13 +125,18 @@ mod event;
 mod filter;
 mod huff_puff;
 mod leap;
+mod oscillator;
+mod precise;
 mod select;
+mod slew;
 mod tinker;
 mod virtual_clock;
 
 pub use classic::{Classic, LoopOptions};
 pub use clock::{Adjustment, Applied, Clock, ClockError, ClockStatus, Now};
-pub use discipline::{Discipline, LoopState, LoopStatus, Outcome, Response, Update};
+pub use discipline::{
+    Discipline, FrequencyUpdate, LoopState, LoopStatus, Outcome, Response, Update,
+};
 pub use event::SystemEvent;
 pub use filter::{ClockFilter, Estimate, FilterConditions, FilterVerdict, Sample};
 pub use huff_puff::HuffPuff;
@@ -138,6 +144,8 @@ pub use leap::{
     HashCheck, LeapOutlook, LeapProximity, LeapSchedule, LeapSecond, LeapTable, LeapTableError,
     Smear,
 };
+pub use oscillator::{Oscillator, Reading};
+pub use precise::{Estimator, Exchange, Forecast, Precise};
 pub use select::{
     Candidate, Combined, Limits, Selection, SelectionConditions, Selector, SourceKind, Tally,
     Unfitness,

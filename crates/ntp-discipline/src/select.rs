@@ -251,8 +251,8 @@ impl Selector {
     /// its filter would be believed, and the clock loop would learn from it, even if all the
     /// others are about to say that it lies.
     ///
-    /// That is while no majority of those who answer is known well enough to vote, and while those
-    /// who vote agree only because half-full filters make their intervals wide.
+    /// That is while those who agree may turn out to be no majority of those who answer, and while
+    /// they agree only because half-full filters make their intervals wide.
     fn hesitates(
         &mut self,
         entrants: &[Entrant],
@@ -273,7 +273,13 @@ impl Selector {
         // The last stage alone, if empty, adds this much to the dispersion.
         let half_full = ClockFilter::MAXIMUM_DISPERSION.to_seconds_f64() / 256.0;
         let is_filling = entrants.iter().any(|voter| voter.dispersion >= half_full);
-        let too_early = unknown >= entrants.len() || is_filling && !agree_when_full(entrants);
+        let agreed = intersection(entrants);
+        let agreeing = entrants
+            .iter()
+            .filter(|voter| agreed.is_some_and(|agreed| agreed.overlaps(voter)))
+            .count();
+        let no_majority = unknown > 0 && 2 * agreeing <= entrants.len() + unknown;
+        let too_early = no_majority || is_filling && !agree_when_full(entrants);
         let since = *self.hesitates_since.get_or_insert(conditions.uptime);
         too_early && conditions.uptime.saturating_sub(since) < Self::HESITATION
     }

@@ -8,7 +8,8 @@ mod smear_watch;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ntp_discipline::{
-    Candidate, ClockFilter, Estimate, FilterConditions, FilterVerdict, Sample, SourceKind, Tally,
+    Candidate, ClockFilter, Estimate, Estimator, FilterConditions, FilterVerdict, Forecast,
+    Oscillator, Sample, SourceKind, Tally,
 };
 use ntp_wire::control::Flash;
 use ntp_wire::{
@@ -59,6 +60,8 @@ pub(crate) struct Association {
     pub(crate) source: Source,
     pub(crate) schedule: Schedule,
     pub(crate) filter: ClockFilter,
+    /// What the precise discipline makes of its exchanges.
+    pub(crate) estimator: Option<Estimator>,
     pub(crate) tally: Tally,
     pub(crate) flash: Flash,
     pub(crate) events: EventCount,
@@ -117,6 +120,7 @@ impl Association {
             source,
             schedule,
             filter: ClockFilter::new(now, precision),
+            estimator: None,
             tally: Tally::Reject,
             flash: Flash::PEER_UNREACHABLE,
             events: EventCount::default(),
@@ -180,14 +184,54 @@ impl Association {
         }
     }
 
+    /// The clock was stepped: what is known of this source is known of the clock as it is now.
+    pub(crate) fn stepped(&mut self, by: Duration, now: Monotonic, precision: Precision) {
+        self.filter.clear(now, precision);
+        if let Some(estimator) = &mut self.estimator {
+            estimator.stepped(by);
+        }
+        if let Source::Server(server) = &mut self.source {
+            server.abandon();
+        }
+    }
+
+    /// What its estimator says of the clock, which shows `wall`.
+    pub(crate) fn forecast(&self, oscillator: &Oscillator, wall: Timestamp) -> Option<Forecast> {
+        self.estimator.as_ref()?.forecast(oscillator, wall)
+    }
+
     /// As the selection sees it. `own_reference_ids` are the identifiers that say "follows us".
     pub(crate) fn candidate(
         &self,
         now: Monotonic,
+        forecast: Option<&Forecast>,
         is_own: impl Fn(ReferenceId) -> bool,
     ) -> Candidate {
         let header = &self.last.header;
-        let estimate = self.estimate();
+        let filtered = self.estimate();
+        let (estimate, age) = match (&self.estimator, forecast) {
+            (None, _) => (*filtered, now.since(self.filter.updated())),
+            (Some(_), Some(forecast)) => {
+                let estimate = Estimate {
+                    offset: forecast.offset,
+                    // Two deviations: what one of twenty would be beyond.
+                    dispersion: header.precision.to_duration() + forecast.offset_error * 2,
+                    jitter: forecast.offset_error,
+                    ..*filtered
+                };
+                (estimate, core::time::Duration::ZERO)
+            }
+            (Some(_), None) => {
+                let dispersion = ClockFilter::MAXIMUM_DISPERSION;
+                (
+                    Estimate {
+                        dispersion,
+                        ..*filtered
+                    },
+                    core::time::Duration::ZERO,
+                )
+            }
+        };
         let (reference_id, own_reference_id) = match &self.source {
             Source::Server(server) => {
                 server
@@ -219,7 +263,7 @@ impl Association {
             delay: estimate.delay,
             dispersion: estimate.dispersion,
             jitter: estimate.jitter,
-            age: now.since(self.filter.updated()),
+            age,
             poll: self.schedule.interval(),
             root_delay: header.root_delay.to_duration(),
             root_dispersion: header.root_dispersion.to_duration(),

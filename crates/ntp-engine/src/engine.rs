@@ -95,6 +95,7 @@ impl Engine {
             frequency,
             steering,
             leaps,
+            precise,
             rest,
         } = setup.plan(&mut rng, now.monotonic);
         let (system, event) = System::new(
@@ -102,7 +103,8 @@ impl Engine {
             options,
             frequency,
             steering,
-            now.monotonic,
+            precise,
+            now,
         );
         let view = Arc::new(publish::view(&rest, &system, options.precision));
         let mut engine = Self {
@@ -140,6 +142,8 @@ impl Engine {
             engine.resolve(index);
         }
         engine.start_leaps(leap_file);
+        // From here on it is known how fast the clock runs beside its oscillator.
+        engine.tick();
         engine.publish();
         engine
     }
@@ -212,10 +216,13 @@ impl Engine {
     fn take_time(&mut self, now: Now) {
         self.now = now;
         let before = self.jumps.anchor();
-        if let Some(jump) = self.jumps.look(now)
-            && !self.leap.leaps.explains(jump, before, now)
-        {
-            self.clock_jumped(jump);
+        let own_rate = self.rate.unwrap_or_default();
+        if let Some(jump) = self.jumps.look(now, own_rate) {
+            if self.leap.leaps.explains(jump, before, now) {
+                self.system.made_leap(jump);
+            } else {
+                self.clock_jumped(jump);
+            }
         }
     }
 

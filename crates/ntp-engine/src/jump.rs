@@ -1,7 +1,7 @@
 //! Noticing that somebody else set the clock.
 
 use ntp_discipline::Now;
-use ntp_wire::Duration;
+use ntp_wire::{Duration, Ppm};
 
 /// No reading of the two clocks is wrong by more.
 const LEAST_JUMP: Duration = Duration::from_millis(10);
@@ -23,6 +23,8 @@ pub(crate) struct JumpWatch {
     anchor: Now,
     /// How much the wall clock gains on the other, if that is known.
     rate: Option<f64>,
+    /// The rate that we asked for when the clocks were last read: only one of them may follow it.
+    own_rate: f64,
     least: Duration,
 }
 
@@ -32,6 +34,7 @@ impl JumpWatch {
         Self {
             anchor: now,
             rate: None,
+            own_rate: 0.0,
             least: LEAST_JUMP.max(precision * 4),
         }
     }
@@ -46,14 +49,17 @@ impl JumpWatch {
         self.anchor = now;
     }
 
-    /// By how much the clock was set since the last look, if it was.
-    pub(crate) fn look(&mut self, now: Now) -> Option<Duration> {
+    /// By how much the clock was set since the last look, if it was; it runs at `own_rate` beside
+    /// its oscillator.
+    pub(crate) fn look(&mut self, now: Now, own_rate: Ppm) -> Option<Duration> {
+        let own_rate = own_rate.value().abs() * 1e-6;
+        let steered = own_rate.max(std::mem::replace(&mut self.own_rate, own_rate));
         let elapsed = now.monotonic.since(self.anchor.monotonic);
         let seconds = elapsed.as_secs_f64();
         let elapsed = Duration::from_nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
         let gained = now.wall - self.anchor.wall - elapsed;
         let expected = Duration::from_seconds_f64(self.rate.unwrap_or_default() * seconds);
-        let slack = self.rate.map_or(WORST_RATE, |_| CHANGE_OF_RATE) * seconds;
+        let slack = self.rate.map_or(WORST_RATE, |_| CHANGE_OF_RATE + steered) * seconds;
         let jump = gained - expected;
         if jump.abs() > self.least + Duration::from_seconds_f64(slack) {
             self.anchor = now;
@@ -104,7 +110,7 @@ mod tests {
                 time += gap;
                 // A kernel's clock may be read late.
                 let noise = if rate.abs() < 0.001 && gap % 2 == 0 { 0.001 } else { 0.0 };
-                prop_assert_eq!(watch.look(reading(time, rate, noise)), None);
+                prop_assert_eq!(watch.look(reading(time, rate, noise), Ppm::ZERO), None);
             }
         }
 
@@ -115,15 +121,15 @@ mod tests {
         ) {
             let mut watch = watch();
             for second in 0..5 {
-                prop_assert_eq!(watch.look(reading(second * 1000, rate, 0.0)), None);
+                prop_assert_eq!(watch.look(reading(second * 1000, rate, 0.0), Ppm::ZERO), None);
             }
-            let found = watch.look(reading(4500, rate, step)).unwrap();
+            let found = watch.look(reading(4500, rate, step), Ppm::ZERO).unwrap();
             // Small rates count as none.
             prop_assert!((found.to_seconds_f64() - step).abs() < 0.001_1);
             let mut time = 4500;
             for gap in gaps {
                 time += gap;
-                prop_assert_eq!(watch.look(reading(time, rate, step)), None);
+                prop_assert_eq!(watch.look(reading(time, rate, step), Ppm::ZERO), None);
             }
         }
     }
@@ -134,7 +140,7 @@ mod tests {
         for second in 1..20 {
             let coarse = f64::from(second % 2) * 0.016;
             let now = reading(i64::from(second) * 1000, 0.0, coarse);
-            assert_eq!(watch.look(now), None);
+            assert_eq!(watch.look(now, Ppm::ZERO), None);
         }
     }
 }

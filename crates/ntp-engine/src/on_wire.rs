@@ -1,5 +1,6 @@
 //! The on-wire protocol of a client: which reply answers which request (RFC 5905 section 8).
 
+use ntp_discipline::Exchange;
 use ntp_wire::control::Flash;
 use ntp_wire::{Duration, Header, Precision, Timestamp, WireTimestamp};
 use rand::{Rng, RngExt};
@@ -23,19 +24,6 @@ pub(crate) struct OnWire {
 struct Request {
     nonce: WireTimestamp,
     sent: Timestamp,
-}
-
-/// The four timestamps of a request and its reply.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Exchange {
-    /// The request left (our clock).
-    pub(crate) sent: Timestamp,
-    /// The request arrived (the server's clock).
-    pub(crate) server_received: Timestamp,
-    /// The reply left (the server's clock).
-    pub(crate) server_sent: Timestamp,
-    /// The reply arrived (our clock).
-    pub(crate) received: Timestamp,
 }
 
 impl OnWire {
@@ -90,23 +78,30 @@ impl OnWire {
     }
 }
 
-impl Exchange {
+/// What the filter needs to know of an exchange.
+pub(crate) trait Measured {
     /// How far the server's clock is ahead of ours.
-    pub(crate) fn offset(&self) -> Duration {
+    fn offset(&self) -> Duration;
+    /// The time on the network, both ways; never below the precision of our clock.
+    fn delay(&self, precision: Precision) -> Duration;
+    /// The error that reading both clocks and waiting for the reply can have added.
+    fn dispersion(&self, ours: Precision, theirs: Precision) -> Duration;
+}
+
+impl Measured for Exchange {
+    fn offset(&self) -> Duration {
         // Not half of the sum, which would saturate for a clock that is 34 years wrong.
         let there = self.server_received - self.sent;
         let back = self.server_sent - self.received;
         there + (back - there) / 2
     }
 
-    /// The time on the network, both ways; never below the precision of our clock.
-    pub(crate) fn delay(&self, precision: Precision) -> Duration {
+    fn delay(&self, precision: Precision) -> Duration {
         let delay = (self.received - self.sent) - (self.server_sent - self.server_received);
         delay.max(precision.to_duration())
     }
 
-    /// The error that reading both clocks and waiting for the reply can have added.
-    pub(crate) fn dispersion(&self, ours: Precision, theirs: Precision) -> Duration {
+    fn dispersion(&self, ours: Precision, theirs: Precision) -> Duration {
         let waited = (self.received - self.sent).abs().to_seconds_f64();
         ours.to_duration() + theirs.to_duration() + Duration::from_seconds_f64(waited * TOLERANCE)
     }

@@ -2,11 +2,15 @@
 
 use std::time::Duration as Elapsed;
 
+use ntp_discipline::Estimator;
 use ntp_wire::{Monotonic, PollExponent};
 use rand::{Rng, RngExt};
 
 /// Between the packets of a burst.
 const BURST_SPACING: Elapsed = Elapsed::from_secs(2);
+/// Between the packets of a burst that shall show the frequency too: the longer it lasts, the
+/// better it does.
+const SPREAD: [u64; BURST_LENGTH as usize] = [2, 2, 2, 2, 4, 8, 16, 32];
 /// Packets in a burst.
 const BURST_LENGTH: u8 = 8;
 /// Polls without an answer after which a server is asked ever less often.
@@ -21,6 +25,7 @@ pub(crate) struct Schedule {
     maximum: PollExponent,
     initial_burst: bool,
     burst: bool,
+    pacing: Pacing,
     /// What the discipline wants (`hpoll`).
     host: PollExponent,
     /// What the server says of its own (`ppoll`).
@@ -30,6 +35,16 @@ pub(crate) struct Schedule {
     unanswered: u32,
     burst_left: u8,
     next: Monotonic,
+}
+
+/// How the polls follow each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Pacing {
+    /// As in ntpd 4.2.8: bursts at 2 s, then the poll interval.
+    #[default]
+    Even,
+    /// Bursts that become slower, and no pause longer than an estimator wants.
+    Spread,
 }
 
 /// What a poll found out about the time since the one before.
@@ -54,6 +69,7 @@ impl Schedule {
             maximum: maximum.max(minimum),
             initial_burst,
             burst,
+            pacing: Pacing::default(),
             host: minimum,
             peer: minimum,
             reach: 0,
@@ -61,6 +77,11 @@ impl Schedule {
             burst_left: 0,
             next: first,
         }
+    }
+
+    /// Chooses how the polls follow each other.
+    pub(crate) fn set_pacing(&mut self, pacing: Pacing) {
+        self.pacing = pacing;
     }
 
     /// When to poll next.
@@ -143,8 +164,9 @@ impl Schedule {
         self.host = wish;
         // What is shorter holds at once, what is longer from the next poll on.
         if shorter && self.burst_left == 0 {
-            let sooner = now + jittered(self.interval().interval(), rng);
-            self.next = self.next.min(sooner);
+            let planned = self.next;
+            self.wait(now, rng);
+            self.next = self.next.min(planned);
         }
     }
 
@@ -187,11 +209,18 @@ impl Schedule {
     }
 
     fn wait(&mut self, now: Monotonic, rng: &mut impl Rng) {
-        self.next = if self.burst_left > 0 {
-            now + BURST_SPACING
-        } else {
-            now + jittered(self.interval().interval(), rng)
+        let pause = match self.pacing {
+            Pacing::Even if self.burst_left > 0 => BURST_SPACING,
+            Pacing::Spread if self.burst_left > 0 => {
+                let sent = BURST_LENGTH.saturating_sub(self.burst_left + 1);
+                SPREAD
+                    .get(usize::from(sent))
+                    .map_or(BURST_SPACING, |pause| Elapsed::from_secs(*pause))
+            }
+            Pacing::Even => jittered(self.interval().interval(), rng),
+            Pacing::Spread => jittered(Estimator::interval(self.interval(), self.minimum), rng),
         };
+        self.next = now + pause;
     }
 }
 
@@ -229,6 +258,21 @@ mod tests {
         }
         assert_eq!(&sent[..8], [0, 2, 4, 6, 8, 10, 12, 14]);
         assert!((14 + 60..=14 + 64).contains(&sent[8]), "{sent:?}");
+    }
+
+    #[test]
+    fn a_spread_burst_is_as_many_packets_over_half_a_minute() {
+        let mut schedule = Schedule::new(SIX, TEN, true, false, Monotonic::START);
+        schedule.set_pacing(Pacing::Spread);
+        let mut sent = Vec::new();
+        for _ in 0..9 {
+            let now = schedule.next();
+            sent.push(now.as_nanos() / 1_000_000_000);
+            schedule.poll(now, &mut rng());
+            schedule.answered(SIX);
+        }
+        assert_eq!(&sent[..8], [0, 2, 4, 6, 8, 12, 20, 36]);
+        assert!((36 + 60..=36 + 64).contains(&sent[8]), "{sent:?}");
     }
 
     #[test]

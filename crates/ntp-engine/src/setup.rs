@@ -4,7 +4,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use ntp_autokey::{Host, IffGroups};
 use ntp_conf::{AssociationKind, ClockAddress, Config, ReferenceClock, Switch};
-use ntp_discipline::{HashCheck, Limits, LoopOptions, Tinker};
+use ntp_discipline::{Estimator, HashCheck, Limits, LoopOptions, Tinker};
 use ntp_keys::KeyTable;
 use ntp_restrict::{
     ClientTable, ClientTableLimits, RateLimit, RestrictList, RestrictRules, RestrictTarget, Scope,
@@ -17,6 +17,7 @@ use crate::{
     TrustedKeys,
     association::{Association, LocalClock, Security, Server, Settings, Source},
     leap::LeapOptions,
+    schedule::Pacing,
 };
 
 /// What an [`Engine`](crate::Engine) starts from: the configuration, and what its driver read from
@@ -75,6 +76,7 @@ pub(crate) struct Plan {
     pub(crate) frequency: Option<Ppm>,
     pub(crate) steering: bool,
     pub(crate) leaps: LeapOptions,
+    pub(crate) precise: bool,
     pub(crate) rest: Rest,
 }
 
@@ -122,7 +124,16 @@ impl Setup {
             .map(|(id, _)| id)
             .filter(is_trusted)
             .collect();
-        let associations = associations(config, self.precision, rng, now);
+        // What sets the clock once has no use for a frequency.
+        let precise = config.discipline == ntp_conf::Discipline::Precise && !self.one_shot;
+        let frequency = config.tinker.frequency.or(self.frequency);
+        let mut associations = associations(config, self.precision, rng, now);
+        for association in &mut associations {
+            if precise && association.server().is_some() {
+                association.estimator = Some(Estimator::new(frequency, self.precision));
+                association.schedule.set_pacing(Pacing::Spread);
+            }
+        }
         Plan {
             associations,
             clients: ClientTable::new(ClientTableLimits::default(), rng.random()),
@@ -138,7 +149,8 @@ impl Setup {
                 one_shot: self.one_shot,
                 precision: self.precision,
             },
-            frequency: config.tinker.frequency.or(self.frequency),
+            frequency,
+            precise,
             steering: config.switches.is_on(Switch::Ntp),
             leaps: leap_options(config, tinker),
             rest: Rest {

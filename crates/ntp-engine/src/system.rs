@@ -3,13 +3,14 @@
 use std::{net::Ipv4Addr, time::Duration as Elapsed};
 
 use ntp_discipline::{
-    Classic, Combined, Discipline, HuffPuff, LoopOptions, LoopState, LoopStatus, Now, Outcome,
-    Selection, SelectionConditions, Selector, SystemEvent, Unfitness, Update,
+    Classic, Combined, Discipline, Forecast, FrequencyUpdate, HuffPuff, LoopOptions, LoopState,
+    LoopStatus, Now, Oscillator, Outcome, Precise, Selection, SelectionConditions, Selector,
+    SystemEvent, Unfitness, Update,
 };
 use ntp_wire::control::Flash;
 use ntp_wire::{
     AssociationId, Duration, Leap, Monotonic, PollExponent, Ppm, Precision, ReferenceId, Stratum,
-    WireTimestamp,
+    Timestamp, WireTimestamp,
 };
 
 use crate::event_count::EventCount;
@@ -69,7 +70,9 @@ impl ClockState {
 #[derive(Debug)]
 pub(crate) struct System {
     selector: Selector,
-    discipline: Classic,
+    discipline: Box<dyn Discipline>,
+    /// What the clock was told, below what it shows.
+    oscillator: Oscillator,
     precision: Precision,
     /// `tinker huffpuff`.
     huff_puff: Option<HuffPuff>,
@@ -117,6 +120,9 @@ pub(crate) struct Followed {
     pub(crate) reference_id: ReferenceId,
     pub(crate) sampled: Option<Monotonic>,
     pub(crate) delay: Duration,
+    /// What the estimators of all survivors say together, where they are asked.
+    pub(crate) forecast: Option<Forecast>,
+    pub(crate) poll: PollExponent,
     pub(crate) minimum_poll: PollExponent,
     pub(crate) maximum_poll: PollExponent,
 }
@@ -127,19 +133,27 @@ impl System {
         options: LoopOptions,
         frequency: Option<Ppm>,
         steering: bool,
-        now: Monotonic,
+        precise: bool,
+        now: Now,
     ) -> (Self, SystemEvent) {
-        let (discipline, event) = Classic::new(options, frequency, now);
+        let (discipline, event): (Box<dyn Discipline>, _) = if precise {
+            let (precise, event) = Precise::new(options, frequency, now.monotonic);
+            (Box::new(precise), event)
+        } else {
+            let (classic, event) = Classic::new(options, frequency, now.monotonic);
+            (Box::new(classic), event)
+        };
         let system = Self {
             selector,
             discipline,
+            oscillator: Oscillator::new(now.wall),
             precision: options.precision,
             huff_puff: options
                 .tinker
                 .huff_puff
-                .map(|span| HuffPuff::new(span, now)),
-            started: now,
-            state: ClockState::unsynchronised(ReferenceId::INIT, now, options.precision),
+                .map(|span| HuffPuff::new(span, now.monotonic)),
+            started: now.monotonic,
+            state: ClockState::unsynchronised(ReferenceId::INIT, now.monotonic, options.precision),
             peer: None,
             events: EventCount::default(),
             used: None,
@@ -151,6 +165,16 @@ impl System {
 
     pub(crate) fn loop_status(&self) -> LoopStatus {
         self.discipline.status()
+    }
+
+    /// The oscillator beneath the clock.
+    pub(crate) fn oscillator(&self) -> &Oscillator {
+        &self.oscillator
+    }
+
+    /// From `wall` on the clock runs at this rate.
+    pub(crate) fn runs_at(&mut self, rate: Ppm, wall: Timestamp) {
+        self.oscillator.set_rate(wall, rate);
     }
 
     pub(crate) fn limits(&self) -> &ntp_discipline::Limits {
@@ -184,15 +208,17 @@ impl System {
     /// Follows what the selection decided for, or nobody.
     pub(crate) fn follow(&mut self, found: Option<(Combined, Followed)>, now: Now) -> Decision {
         let mut decision = Decision::default();
-        let Some((combined, followed)) = found else {
+        let Some((mut combined, followed)) = found else {
             decision.lost = self.peer.take().is_some();
             decision.peer_changed = decision.lost;
             // The clock coasts on what it learned: it stays synchronised, and its error bound
             // grows until clients find it too great.
             return decision;
         };
+        if let Some(forecast) = &followed.forecast {
+            combined.offset = forecast.offset;
         // Each sample corrects the clock once.
-        if followed.sampled.is_none()
+        } else if followed.sampled.is_none()
             || self.used.is_some_and(|used| followed.sampled <= Some(used))
         {
             decision.stale = true;
@@ -205,14 +231,20 @@ impl System {
             decision.updated = true;
             return decision;
         }
-        let offset = match &mut self.huff_puff {
-            Some(filter) => filter.correct(combined.offset, followed.delay, now.monotonic),
-            None => combined.offset,
+        let offset = match (&mut self.huff_puff, followed.forecast) {
+            (Some(filter), None) => filter.correct(combined.offset, followed.delay, now.monotonic),
+            // An estimator knows of queues in one direction by itself.
+            (_, Some(_)) | (None, None) => combined.offset,
         };
         let response = self.discipline.update(&Update {
             at: now.monotonic,
             offset,
             jitter: combined.jitter,
+            frequency: followed.forecast.map(|forecast| FrequencyUpdate {
+                rate: forecast.frequency,
+                wander: forecast.wander,
+                poll: followed.poll,
+            }),
             minimum_poll: followed.minimum_poll,
             maximum_poll: followed.maximum_poll,
         });
@@ -261,10 +293,18 @@ impl System {
     /// The clock was stepped, by us or by somebody else: nothing measured before holds.
     pub(crate) fn stepped(&mut self, applied: &ntp_discipline::Applied, now: Monotonic) {
         self.discipline.stepped(now, applied);
+        if let ntp_discipline::Applied::Stepped(by) = applied {
+            self.oscillator.stepped(*by);
+        }
         self.state = ClockState::unsynchronised(ReferenceId::STEP, now, self.precision);
         self.peer = None;
         self.used = None;
         self.selector.wait_again(now.since(self.started));
+    }
+
+    /// A leap second was made: the clock moved, and so did what it shall show.
+    pub(crate) fn made_leap(&mut self, by: Duration) {
+        self.oscillator.stepped(by);
     }
 
     /// Becomes an orphan parent, if `tos orphan` wants it and all sources have been away for long

@@ -25,7 +25,7 @@
 //! - datagrams: [`NtpSocket`], opened with [`SocketOptions`], fills a [`Batch`] of [`Datagram`]s
 //! - addresses and names: [`interfaces`], [`host_name`], [`reverse_name`], [`resolve`], and
 //!   [`Resolver`], which does not block
-//! - the process: [`Account`], [`change_root`], [`daemonise`] and the [`Readiness`] that tells the
+//! - the process: [`Account`], [`change_root`], [`raise_priority`], [`daemonise`] and the [`Readiness`] that tells the
 //!   parent, [`Syslog`]
 //! - files: [`write_atomically`], [`read_file`], [`write_pid_file`]
 //!
@@ -40,6 +40,7 @@ mod daemon;
 mod file;
 mod interface;
 mod name;
+mod priority;
 mod privilege;
 mod resolver;
 mod socket;
@@ -51,6 +52,7 @@ pub use daemon::{DaemonError, Readiness, daemonise};
 pub use file::{FileContents, ReadFileError, read_file, write_atomically, write_pid_file};
 pub use interface::{Interface, interfaces};
 pub use name::{Family, ResolveError, host_name, resolve, reverse_name};
+pub use priority::raise_priority;
 pub use privilege::{Account, AccountError, PrivilegeError, change_root};
 pub use resolver::{Resolved, Resolver};
 pub use socket::{Batch, BindError, Datagram, NtpSocket, SocketOptions};

@@ -113,6 +113,7 @@ mod tests {
             at: Monotonic::START + Elapsed::from_secs(seconds),
             offset: Duration::ZERO,
             jitter: Duration::ZERO,
+            frequency: None,
             minimum_poll: PollExponent::new(3),
             maximum_poll: PollExponent::new(8),
         };

@@ -23,6 +23,7 @@ fn update(seconds: u64, offset: f64) -> Update {
         at: at(seconds),
         offset: Duration::from_seconds_f64(offset),
         jitter: Duration::ZERO,
+        frequency: None,
         minimum_poll: PollExponent::new(6),
         maximum_poll: PollExponent::new(10),
     }

@@ -31,7 +31,8 @@ impl Association {
         rng: &mut impl Rng,
         authority: &mut Authority<'_>,
     ) -> Result<Option<(Endpoint, Bytes)>, RequestError> {
-        let poll = self.schedule.interval();
+        // The server gives it back: what it says of us is what we would like, not what we do.
+        let poll = self.schedule.host_poll();
         let Source::Server(server) = &mut self.source else {
             return Ok(None);
         };

@@ -7,7 +7,7 @@ use std::{
 
 use ntp_autokey::{Association as Autokey, ClientOptions};
 use ntp_conf::AddressFamily;
-use ntp_discipline::{FilterConditions, FilterVerdict, Limits, Now, Sample};
+use ntp_discipline::{Exchange, FilterConditions, FilterVerdict, Limits, Now, Sample};
 use ntp_wire::control::Flash;
 use ntp_wire::{
     AssociationId, Duration, Header, KissCode, Leap, Mode, Monotonic, Packet, PollExponent,
@@ -15,7 +15,10 @@ use ntp_wire::{
 };
 
 use super::{Association, Last, Security, Source};
-use crate::{authority::Authority, on_wire::OnWire};
+use crate::{
+    authority::Authority,
+    on_wire::{Measured, OnWire},
+};
 
 /// A server whose root distance is above this is not synchronised, whatever it says (16 s).
 const MAXIMUM_DISTANCE: Duration = Duration::from_seconds(16);
@@ -72,6 +75,8 @@ pub(crate) struct Reception {
     pub(crate) kiss: Option<(KissCode, PollExponent)>,
     /// The Autokey dance came forward.
     pub(crate) dance_progress: bool,
+    /// What the filter's sample was made from.
+    pub(crate) exchange: Option<Exchange>,
     /// From here on its time counts, and did not before.
     pub(crate) newly_usable: bool,
 }
@@ -243,6 +248,7 @@ impl Association {
             conditions,
         );
         reception.sampled = Some(verdict);
+        reception.exchange = Some(exchange);
         reception
     }
 }

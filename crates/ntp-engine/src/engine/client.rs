@@ -1,6 +1,6 @@
 //! The client's side: asking servers and taking their answers.
 
-use ntp_discipline::{FilterVerdict, Now};
+use ntp_discipline::{Exchange, FilterVerdict, Now};
 use ntp_restrict::RestrictFlags;
 use ntp_wire::control::Flash;
 use ntp_wire::{AssociationId, KissCode, Packet, PollExponent, ReferenceId};
@@ -65,6 +65,7 @@ impl Engine {
                 server.unresolved = 0;
                 if server.locate(endpoint) {
                     association.clear(now, precision, ReferenceId::INIT);
+                    self.renew_estimator(index);
                 }
             }
             Err(why) => {
@@ -282,14 +283,38 @@ impl Engine {
                 association.schedule.hurry(now, DANCE_STEP);
             }
         }
-        // A sample that is not the best says nothing new of the time. But it narrows what may be
+        if let Some(exchange) = &reception.exchange {
+            self.measure(index, exchange);
+        }
+        // A sample that is not the best of the filter says nothing new of the time. But it narrows what may be
         // wrong with the best one, so that where nobody is followed somebody now may be.
         let is_news = match reception.sampled {
-            Some(verdict) => verdict == FilterVerdict::Updated || self.system.peer.is_none(),
+            Some(verdict) => {
+                let estimated = self
+                    .associations
+                    .get(index)
+                    .is_some_and(|one| one.estimator.is_some());
+                estimated || verdict == FilterVerdict::Updated || self.system.peer.is_none()
+            }
             None => false,
         };
         if is_news {
             self.select();
+        }
+    }
+
+    /// The precise discipline takes an exchange in, and says when it wants the next.
+    fn measure(&mut self, index: usize, exchange: &Exchange) {
+        let Some(association) = self.associations.get_mut(index) else {
+            return;
+        };
+        let settings = &association.settings;
+        if let Some(estimator) = &mut association.estimator {
+            estimator.update(self.system.oscillator(), exchange);
+            let wish = estimator.pace(settings.minimum_poll, settings.maximum_poll);
+            association
+                .schedule
+                .set_host_poll(wish, self.now.monotonic, &mut self.rng);
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration as Elapsed;
 
-use ntp_discipline::{Adjustment, Applied, ClockError, SystemEvent, Tally};
+use ntp_discipline::{
+    Adjustment, Applied, Candidate, ClockError, Estimator, Forecast, SystemEvent, Tally,
+};
 use ntp_wire::{Duration, ReferenceId, Stratum};
 
 use super::{DRIFT_INTERVAL, Engine, TICK, is_local};
@@ -20,10 +22,18 @@ impl Engine {
     pub(super) fn select(&mut self) {
         let now = self.now.monotonic;
         let own = own_reference_ids(&self.associations);
+        let forecasts: Vec<Option<Forecast>> = self
+            .associations
+            .iter()
+            .map(|association| association.forecast(self.system.oscillator(), self.now.wall))
+            .collect();
         let mut candidates: Vec<_> = self
             .associations
             .iter()
-            .map(|association| association.candidate(now, |id| own.contains(&id)))
+            .zip(&forecasts)
+            .map(|(association, forecast)| {
+                association.candidate(now, forecast.as_ref(), |id| own.contains(&id))
+            })
             .collect();
         self.keep_smears_apart(&mut candidates);
         let system_peer = self.system.peer.and_then(|peer| self.index_of(peer));
@@ -38,7 +48,18 @@ impl Engine {
         }
         let found = judged.selection.combined.and_then(|combined| {
             let association = self.associations.get(combined.system_peer)?;
-            Some((combined, followed(association)))
+            let forecast = if association.settings.prefer {
+                forecasts.get(combined.system_peer).copied().flatten()
+            } else {
+                agreed(&judged.selection.survivors, &candidates, &forecasts)
+            };
+            Some((
+                combined,
+                Followed {
+                    forecast,
+                    ..followed(association)
+                },
+            ))
         });
         let decision = self.system.follow(found, self.now);
         let tallies = judged.selection.tallies.iter();
@@ -86,7 +107,7 @@ impl Engine {
         let now = self.now.monotonic;
         let status = self.system.loop_status();
         for association in &mut self.associations {
-            if !is_local(association) {
+            if !is_local(association) && association.estimator.is_none() {
                 association
                     .schedule
                     .set_host_poll(status.time_constant, now, &mut self.rng);
@@ -119,6 +140,17 @@ impl Engine {
             ),
         );
         self.outputs.push_back(Output::Exit(Exit::Panic(offset)));
+    }
+
+    /// A source is somebody else than before: nothing is known of it but our own frequency.
+    pub(super) fn renew_estimator(&mut self, index: usize) {
+        let status = self.system.loop_status();
+        let frequency = status.frequency_known.then_some(status.frequency);
+        if let Some(association) = self.associations.get_mut(index)
+            && association.estimator.is_some()
+        {
+            association.estimator = Some(Estimator::new(frequency, self.precision));
+        }
     }
 
     /// A second went by.
@@ -165,6 +197,9 @@ impl Engine {
     /// The clock did as it was told, or did not.
     pub(super) fn clock_changed(&mut self, asked: Adjustment, result: Result<Applied, ClockError>) {
         if matches!(asked, Adjustment::Step(_)) && self.leap_step_done(&result) {
+            if let Ok(Applied::Stepped(step)) = result {
+                self.system.made_leap(step);
+            }
             return;
         }
         match (asked, result) {
@@ -202,7 +237,12 @@ impl Engine {
                     format!("the rate of the clock can't be set: {error}"),
                 );
             }
-            (Adjustment::Rate(_), Ok(_)) => self.rate_refused = false,
+            (Adjustment::Rate(_), Ok(applied)) => {
+                self.rate_refused = false;
+                if let Applied::Rate(rate) = applied {
+                    self.system.runs_at(rate, self.now.wall);
+                }
+            }
             (Adjustment::Status(_), _) => {}
         }
     }
@@ -217,18 +257,48 @@ impl Engine {
                 jump.to_seconds_f64()
             ),
         );
-        self.step_done(&Applied::Stepped(jump));
+        let now = self.now.monotonic;
+        self.system.stepped(&Applied::Stepped(jump), now);
+        for association in &mut self.associations {
+            association.clear(now, self.precision, ReferenceId::STEP);
+            if let Some(estimator) = &mut association.estimator {
+                estimator.unsettle(jump);
+            }
+        }
+        self.publish();
     }
 
     /// All that was measured against the clock as it was is void.
     fn step_done(&mut self, applied: &Applied) {
         let now = self.now.monotonic;
         self.system.stepped(applied, now);
+        let by = match applied {
+            Applied::Stepped(by) => *by,
+            Applied::Rate(_) | Applied::Status | Applied::Ignored => Duration::ZERO,
+        };
         for association in &mut self.associations {
-            association.clear(now, self.precision, ReferenceId::STEP);
+            if association.estimator.is_some() {
+                association.stepped(by, now, self.precision);
+            } else {
+                association.clear(now, self.precision, ReferenceId::STEP);
+            }
         }
         self.publish();
     }
+}
+
+/// What the survivors' estimators say together.
+fn agreed(
+    survivors: &[usize],
+    candidates: &[Candidate],
+    forecasts: &[Option<Forecast>],
+) -> Option<Forecast> {
+    Forecast::combined(survivors.iter().filter_map(|survivor| {
+        let forecast = (*forecasts.get(*survivor)?)?;
+        let candidate = candidates.get(*survivor)?;
+        let delay = candidate.delay + candidate.root_delay;
+        Some((forecast, delay / 2 + candidate.root_dispersion))
+    }))
 }
 
 fn followed(association: &Association) -> Followed {
@@ -247,6 +317,8 @@ fn followed(association: &Association) -> Followed {
         reference_id,
         sampled: association.estimate().at,
         delay: association.estimate().delay,
+        forecast: None,
+        poll: association.schedule.interval(),
         minimum_poll: association.settings.minimum_poll,
         maximum_poll: association.settings.maximum_poll,
     }

@@ -193,7 +193,7 @@ impl Engine {
         if let (Some(before), Some(offset)) = (tai, outlook.tai_offset)
             && before != offset
         {
-            self.system_event(SystemEvent::Tai, format!("TAI - UTC is {offset} s"));
+            self.system_event(SystemEvent::Tai, format!("{offset} s"));
         }
         let tell = (self.leap.leaps.for_clock(synchronised), outlook.tai_offset);
         if tell != self.leap.told {

@@ -76,7 +76,10 @@ impl SharedClock {
     ) -> Result<Applied, ClockError> {
         let mut line = self.line.clone();
         let applied = line.adjust(at, change);
-        if applied != Applied::Status {
+        if applied == Applied::Status {
+            // A leap second to come is not kept: the next process will be told of it as well.
+            self.line = line;
+        } else {
             self.change(line, at)?;
         }
         Ok(applied)
@@ -185,6 +188,34 @@ mod tests {
         for (seconds, gained) in [(100, 0.0), (200, -0.05), (300, -0.1), (10_000, -0.1)] {
             assert!((shown(&line, seconds) - gained).abs() < 1e-7, "{seconds}");
         }
+    }
+
+    #[test]
+    fn it_makes_a_leap_second() {
+        let midnight = Timestamp::from_unix(1_483_228_800, 0);
+        let mut clock = SharedClock {
+            line: Line {
+                clock: VirtualClock::new(midnight, at(60), Ppm::ZERO),
+                slew: None,
+            },
+            state: None,
+        };
+        clock
+            .line
+            .clock
+            .adjust(at(60), &Adjustment::Step(-Duration::from_seconds(60)));
+        let status = ntp_discipline::ClockStatus {
+            leap: ntp_wire::Leap::Insert,
+            ..Default::default()
+        };
+        let asked = Adjustment::Status(status);
+        assert_eq!(clock.adjust(at(60), &asked), Ok(Applied::Status));
+        clock.adjust(at(90), &Adjustment::Rate(Ppm::ZERO)).unwrap();
+        assert_eq!(
+            clock.wall_before(at(119), Elapsed::ZERO),
+            midnight - Duration::from_seconds(1)
+        );
+        assert_eq!(clock.wall_before(at(121), Elapsed::ZERO), midnight);
     }
 
     #[test]

@@ -162,6 +162,7 @@ impl World {
             at: now,
             offset: combined.offset,
             jitter: combined.jitter,
+            frequency: None,
             minimum_poll: PollExponent::new(6),
             maximum_poll: self.maximum_poll,
         });

@@ -6,18 +6,18 @@ use ntp_wire::Monotonic;
 
 /// What is being slewed away, and how fast.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Slew {
+pub(crate) struct Slew {
     /// What is left of the offset, in seconds.
-    pub(super) residual: f64,
+    pub(crate) residual: f64,
     /// At which rate, beside the frequency correction, the clock runs since the last tick.
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
     /// Whether it went slower than wanted at some time since the last update.
-    pub(super) saturated: bool,
+    pub(crate) saturated: bool,
     accounted: Monotonic,
 }
 
 impl Slew {
-    pub(super) fn none(at: Monotonic) -> Self {
+    pub(crate) fn none(at: Monotonic) -> Self {
         Self {
             residual: 0.0,
             rate: 0.0,
@@ -27,7 +27,7 @@ impl Slew {
     }
 
     /// Takes off what was slewed until `at`; gives the time that this took.
-    pub(super) fn account(&mut self, at: Monotonic) -> Elapsed {
+    pub(crate) fn account(&mut self, at: Monotonic) -> Elapsed {
         let elapsed = at.since(self.accounted);
         let left = self.residual - self.rate * elapsed.as_secs_f64();
         // What is smaller than a clock can show is nothing.

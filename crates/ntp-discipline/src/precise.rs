@@ -1,0 +1,273 @@
+//! The precise discipline: an estimator for each source, and a loop that does what they say.
+
+mod bank;
+mod estimator;
+mod excess;
+mod ladder;
+mod normal;
+mod pace;
+mod path;
+mod state;
+mod track;
+
+use ntp_wire::{Duration, Monotonic, PollExponent, Ppm};
+
+pub use self::estimator::{Estimator, Exchange, Forecast};
+use crate::slew::Slew;
+use crate::{
+    Adjustment, Applied, Discipline, LoopOptions, LoopState, LoopStatus, Outcome, Response,
+    SystemEvent, Update,
+};
+
+/// What part of the offset is slewed away each second. The faster, the sooner the clock shows what
+/// is known; the slower, the steadier it runs.
+const GAIN: f64 = 1.0 / 20.0;
+/// While settling, an offset is slewed away within a second or as fast as may be.
+const SETTLING_GAIN: f64 = 1.0;
+/// An offset below this ends settling, in seconds.
+const SETTLED: f64 = 0.000_2;
+/// The fastest that it slews, s/s.
+const SLEW: f64 = 500e-6;
+/// The fastest while settling: 100 ms take 2 s.
+const SETTLING_SLEW: f64 = 0.05;
+/// Where steps are this rare, in seconds, somebody wants slow slews (`-x`).
+const GENTLE_FROM: f64 = 0.5;
+/// The largest frequency correction, s/s.
+const LARGEST_FREQUENCY: f64 = 5000e-6;
+/// How many updates the jitter is averaged over.
+const AVERAGE: f64 = 8.0;
+
+/// The loop of the precise discipline.
+///
+/// It is told the offset and the frequency by [`Estimator`]s that know the bare oscillator, so there
+/// is nothing left to learn here: the clock runs at the frequency, and what is left of the offset is
+/// slewed away beside it. A slew never becomes frequency, so nothing overshoots.
+///
+/// Steps, spikes and panics follow the same thresholds as in [`Classic`](crate::Classic). Until the
+/// clock was right once, offsets are slewed away at up to 5 %, so that it is right within seconds of
+/// the first samples; then at up to 500 ppm, and never faster where steps are forbidden (`-x`).
+#[derive(Clone, Debug)]
+pub struct Precise {
+    options: LoopOptions,
+    state: LoopState,
+    updated: bool,
+    /// When an offset above the step threshold was first seen.
+    spike_since: Option<Monotonic>,
+    settling: bool,
+    offset: f64,
+    slew: Slew,
+    /// s/s.
+    frequency: f64,
+    frequency_known: bool,
+    jitter: f64,
+    wander: Ppm,
+    time_constant: PollExponent,
+    pending_step: Option<f64>,
+    /// By how much others set the clock since the last update, in seconds.
+    set_by_others: f64,
+}
+
+impl Precise {
+    /// A loop that starts at `at`, with the `frequency` of the drift file if there is one;
+    /// [`Tinker::frequency`](crate::Tinker::frequency) goes before it.
+    ///
+    /// The event says whether one is known: `freq_set` or `freq_not_set`.
+    pub fn new(options: LoopOptions, frequency: Option<Ppm>, at: Monotonic) -> (Self, SystemEvent) {
+        let frequency = options.tinker.frequency.or(frequency);
+        let (state, event) = if frequency.is_some() {
+            (LoopState::FrequencySet, SystemEvent::FrequencySet)
+        } else {
+            (LoopState::NotSet, SystemEvent::FrequencyNotSet)
+        };
+        let start = Self {
+            options,
+            state,
+            updated: false,
+            spike_since: None,
+            settling: true,
+            offset: 0.0,
+            slew: Slew::none(at),
+            frequency: limited(frequency.unwrap_or_default()),
+            frequency_known: frequency.is_some(),
+            jitter: options.precision.to_duration().to_seconds_f64(),
+            wander: Ppm::ZERO,
+            time_constant: PollExponent::DEFAULT_MINIMUM,
+            pending_step: None,
+            set_by_others: 0.0,
+        };
+        (start, event)
+    }
+
+    /// Whether the offset is to be stepped away now, is to be watched, or can be slewed away.
+    fn judge(&mut self, update: &Update) -> Outcome {
+        let step_once = core::mem::take(&mut self.options.step_once);
+        if !step_once && !self.options.tinker.calls_for_step(update.offset) {
+            self.spike_since = None;
+            return Outcome::Slewed;
+        }
+        // At the start there is nothing to compare with; later, it must last.
+        let since = *self.spike_since.get_or_insert(update.at);
+        let lasts = update.at.since(since) >= self.options.tinker.stepout;
+        if step_once || !self.updated || lasts {
+            Outcome::Stepped
+        } else {
+            Outcome::Ignored
+        }
+    }
+
+    fn enter(&mut self, state: LoopState, event: SystemEvent, events: &mut Vec<SystemEvent>) {
+        if self.state != state {
+            self.state = state;
+            events.push(event);
+        }
+    }
+
+    fn take_frequency(&mut self, update: &Update, events: &mut Vec<SystemEvent>) {
+        let Some(frequency) = update.frequency else {
+            return;
+        };
+        self.frequency = limited(frequency.rate);
+        self.wander = frequency.wander;
+        self.time_constant = frequency.poll;
+        if !core::mem::replace(&mut self.frequency_known, true) {
+            events.push(SystemEvent::FrequencySet);
+        }
+    }
+}
+
+impl Discipline for Precise {
+    fn update(&mut self, update: &Update) -> Response {
+        self.slew.account(update.at);
+        // The gate is open for one offset only.
+        let panic_allowed = core::mem::take(&mut self.options.panic_once);
+        // What others did to the clock may be undone, however much it is.
+        let set_by_others = core::mem::take(&mut self.set_by_others);
+        let before = update.offset + Duration::from_seconds_f64(set_by_others);
+        let tinker = &self.options.tinker;
+        if tinker.calls_for_panic(update.offset) && tinker.calls_for_panic(before) && !panic_allowed
+        {
+            return Response {
+                outcome: Outcome::Panicked,
+                adjustment: None,
+                events: vec![SystemEvent::PanicStop],
+            };
+        }
+        let mut events = Vec::new();
+        let outcome = self.judge(update);
+        self.updated = true;
+        if outcome == Outcome::Ignored {
+            self.enter(LoopState::Spike, SystemEvent::SpikeDetected, &mut events);
+            return Response {
+                outcome,
+                adjustment: None,
+                events,
+            };
+        }
+        self.take_frequency(update, &mut events);
+        let offset = update.offset.to_seconds_f64();
+        // What was expected of the offset is what is left of the last one.
+        let surprise = offset - self.slew.residual;
+        self.enter(
+            LoopState::Synchronised,
+            SystemEvent::ClockSynchronised,
+            &mut events,
+        );
+        self.offset = offset;
+        if outcome == Outcome::Stepped {
+            self.spike_since = None;
+            self.pending_step = Some(offset);
+            events.push(SystemEvent::ClockStep);
+            return Response {
+                outcome,
+                adjustment: Some(Adjustment::Step(update.offset)),
+                events,
+            };
+        }
+        if !self.settling {
+            let square = self.jitter * self.jitter;
+            self.jitter = (square + (surprise * surprise - square) / AVERAGE).sqrt();
+        }
+        self.slew.residual = offset;
+        Response {
+            outcome,
+            adjustment: None,
+            events,
+        }
+    }
+
+    fn tick(&mut self, at: Monotonic) -> Option<Adjustment> {
+        self.slew.account(at);
+        if self.updated && self.slew.residual.abs() < SETTLED {
+            self.settling = false;
+        }
+        let gentle = |threshold: Option<Duration>| {
+            threshold.is_none_or(|step| step.to_seconds_f64() > GENTLE_FROM)
+        };
+        let tinker = &self.options.tinker;
+        let hasty = self.settling && !gentle(tinker.step_forward) && !gentle(tinker.step_back);
+        let (gain, limit) = if hasty {
+            (SETTLING_GAIN, SETTLING_SLEW)
+        } else {
+            (GAIN, SLEW)
+        };
+        // A spike says that the residual can't be trusted.
+        let wanted = if self.state == LoopState::Spike {
+            0.0
+        } else {
+            self.slew.residual * gain
+        };
+        self.slew.rate = wanted.clamp(-limit, limit);
+        Some(Adjustment::Rate(Ppm::new(
+            (self.frequency + self.slew.rate) * 1e6,
+        )))
+    }
+
+    fn stepped(&mut self, at: Monotonic, applied: &Applied) {
+        let stepped = match applied {
+            Applied::Stepped(step) => step.to_seconds_f64(),
+            Applied::Ignored => 0.0,
+            Applied::Rate(_) | Applied::Status => return,
+        };
+        self.slew.account(at);
+        match self.pending_step.take() {
+            Some(wanted) => {
+                // What a refused step left undone is for the next update to find.
+                let left = wanted - stepped;
+                let too_much = self
+                    .options
+                    .tinker
+                    .calls_for_step(Duration::from_seconds_f64(left));
+                self.slew.residual = if too_much { 0.0 } else { left };
+            }
+            // How wrong it is now, nobody knows: as after a start, the next update tells.
+            None => {
+                self.set_by_others += stepped;
+                self.slew.residual = 0.0;
+                self.updated = false;
+                self.settling = true;
+                self.spike_since = None;
+                self.state = LoopState::FrequencySet;
+            }
+        }
+    }
+
+    fn status(&self) -> LoopStatus {
+        LoopStatus {
+            state: self.state,
+            offset: Duration::from_seconds_f64(self.offset),
+            residual: Duration::from_seconds_f64(self.slew.residual),
+            frequency: Ppm::new(self.frequency * 1e6),
+            jitter: Duration::from_seconds_f64(self.jitter),
+            wander: self.wander,
+            time_constant: self.time_constant,
+            minimum_time_constant: PollExponent::FASTEST,
+            frequency_known: self.frequency_known,
+            settling: false,
+            finished: false,
+        }
+    }
+}
+
+fn limited(rate: Ppm) -> f64 {
+    (rate.value() * 1e-6).clamp(-LARGEST_FREQUENCY, LARGEST_FREQUENCY)
+}
