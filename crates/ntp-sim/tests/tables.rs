@@ -15,8 +15,10 @@ use ntp_sim::{Report, Scenario};
 /// So many seeds show what is luck, and take a moment only.
 const SEEDS: u64 = 3;
 /// What there is to compare: a name, and the lines of ntp.conf that choose it.
-const DISCIPLINES: &[(&str, &str)] =
-    &[("precise", "discipline precise"), ("classic", "discipline classic")];
+const DISCIPLINES: &[(&str, &str)] = &[
+    ("precise", "discipline precise"),
+    ("classic", "discipline classic"),
+];
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
