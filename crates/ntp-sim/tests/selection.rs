@@ -222,6 +222,30 @@ fn equal_servers_seldom_take_turns() {
     assert!(2 * held < restless, "{held} changes in place of {restless}");
 }
 
+#[test]
+fn huff_n_puff_sees_through_a_download() {
+    let error = |rest| {
+        let (mut world, client) = client_of(&[(0, "maxpoll 6")], rest);
+        let back = |milliseconds, seed| {
+            let delay = Delay::Exponential {
+                least: Elapsed::from_millis(milliseconds),
+                mean_excess: Elapsed::from_micros(50),
+            };
+            Link::new(delay, Loss::NONE, [seed; 32])
+        };
+        let (server, host) = (address(1), address(CLIENT));
+        world.connect(host, server, back(10, 5));
+        world.connect(server, host, back(10, 6));
+        world.run(Elapsed::from_secs(3 * 3600));
+        world.connect(server, host, back(110, 7));
+        world.run(Elapsed::from_secs(3600));
+        world.error(client).abs()
+    };
+    let (without, with) = (error(""), error("tinker huffpuff 7200"));
+    assert!(without > Duration::from_millis(30), "{without:?}");
+    assert!(with < Duration::from_millis(3), "{with:?}");
+}
+
 /// Three hosts that ask each other, and a server at 10.0.0.1.
 fn orphans(ahead: [i32; 3]) -> (World, [usize; 3]) {
     let mut world = new_world();
