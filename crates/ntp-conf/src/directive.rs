@@ -73,10 +73,7 @@ pub const DIRECTIVES: [Directive; 64] = [
     missing("phone", "there are no modem clocks"),
     done("pidfile"),
     missing("pollskewlist", "polls are spread as they always are"),
-    missing(
-        "pool",
-        "none of its servers is asked; name one with `server`",
-    ),
+    done("pool"),
     done("requestkey"),
     missing("reset", "counters start at zero anyway"),
     done("restrict"),

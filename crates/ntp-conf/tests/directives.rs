@@ -146,7 +146,6 @@ fn servers() {
     );
     for (text, kind) in [
         ("peer a", AssociationKind::Peer),
-        ("pool a", AssociationKind::Pool),
         ("broadcast 10.0.0.255", AssociationKind::Broadcast),
         ("manycastclient 239.1.1.1", AssociationKind::ManycastClient),
     ] {
@@ -157,6 +156,8 @@ fn servers() {
             "{said:?}"
         );
     }
+    assert_eq!(good("pool a").associations[0].kind, AssociationKind::Pool);
+    assert!(said("pool a").is_empty());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One source of time: what is known of it and what it last said.
 
 mod local_clock;
+mod pool;
 mod request;
 mod server;
 mod smear_watch;
@@ -11,6 +12,7 @@ use ntp_discipline::{
     Candidate, ClockFilter, Estimate, Estimator, FilterConditions, FilterVerdict, Forecast,
     Oscillator, Sample, SourceKind, Tally,
 };
+use ntp_restrict::RestrictTarget;
 use ntp_wire::control::Flash;
 use ntp_wire::{
     AssociationId, Duration, Header, KeyId, Leap, Monotonic, PollExponent, Precision, ReferenceId,
@@ -20,6 +22,7 @@ use ntp_wire::{
 pub use self::server::Endpoint;
 pub(crate) use self::{
     local_clock::LocalClock,
+    pool::{Membership, Pool},
     server::{Reception, Server},
     smear_watch::SmearWatch,
 };
@@ -68,6 +71,10 @@ pub(crate) struct Association {
     /// The last header that was believed; its defaults before the first.
     pub(crate) last: Last,
     pub(crate) smear: SmearWatch,
+    /// Of a server that came from a pool.
+    pub(crate) membership: Option<Membership>,
+    /// What `restrict source` made for it.
+    pub(crate) restriction: Option<RestrictTarget>,
 }
 
 /// Where the time comes from.
@@ -75,6 +82,7 @@ pub(crate) struct Association {
 pub(crate) enum Source {
     Server(Box<Server>),
     LocalClock(LocalClock),
+    Pool(Pool),
 }
 
 /// What a source said last, in its own words.
@@ -114,6 +122,10 @@ impl Association {
             settings.burst,
             now,
         );
+        let mut last = Last::default();
+        if let Source::Pool(_) = source {
+            last.header.reference_id = ReferenceId::POOL;
+        }
         Self {
             id,
             settings,
@@ -124,8 +136,10 @@ impl Association {
             tally: Tally::Reject,
             flash: Flash::PEER_UNREACHABLE,
             events: EventCount::default(),
-            last: Last::default(),
+            last,
             smear: SmearWatch::default(),
+            membership: None,
+            restriction: None,
         }
     }
 
@@ -133,7 +147,7 @@ impl Association {
     pub(crate) fn server(&self) -> Option<&Server> {
         match &self.source {
             Source::Server(server) => Some(server),
-            Source::LocalClock(_) => None,
+            Source::LocalClock(_) | Source::Pool(_) => None,
         }
     }
 
@@ -141,7 +155,7 @@ impl Association {
     pub(crate) fn server_mut(&mut self) -> Option<&mut Server> {
         match &mut self.source {
             Source::Server(server) => Some(server),
-            Source::LocalClock(_) => None,
+            Source::LocalClock(_) | Source::Pool(_) => None,
         }
     }
 
@@ -149,6 +163,7 @@ impl Association {
     pub(crate) fn address(&self) -> String {
         match &self.source {
             Source::LocalClock(clock) => clock.address().to_string(),
+            Source::Pool(_) => self.settings.name.clone(),
             Source::Server(server) => match server.endpoint() {
                 Some(endpoint) => endpoint.remote.ip().to_string(),
                 None => self.settings.name.clone(),
@@ -177,7 +192,10 @@ impl Association {
         self.tally = Tally::Reject;
         self.flash = Flash::PEER_UNREACHABLE;
         self.last = Last::default();
-        self.last.header.reference_id = why;
+        self.last.header.reference_id = match self.source {
+            Source::Pool(_) => ReferenceId::POOL,
+            Source::Server(_) | Source::LocalClock(_) => why,
+        };
         self.schedule.restart(now);
         if let Source::Server(server) = &mut self.source {
             server.abandon();
@@ -243,6 +261,7 @@ impl Association {
                         )
                     })
             }
+            Source::Pool(_) => (ReferenceId::NONE, ReferenceId::NONE),
             Source::LocalClock(clock) => (
                 ReferenceId::from_ipv4(clock.address()),
                 ReferenceId::from_ipv4(Ipv4Addr::LOCALHOST),
@@ -250,7 +269,7 @@ impl Association {
         };
         Candidate {
             kind: match self.source {
-                Source::Server(_) => SourceKind::Server,
+                Source::Server(_) | Source::Pool(_) => SourceKind::Server,
                 Source::LocalClock(_) => SourceKind::Local,
             },
             reachable: self.schedule.reach() != 0,
@@ -279,7 +298,7 @@ impl Association {
     /// The status word of mode 6 (RFC 9327 section 3.2).
     pub(crate) fn status(&self) -> PeerStatus {
         PeerStatus::new(self.tally, self.events.count, self.events.last)
-            .with_configured(true)
+            .with_configured(self.membership.is_none())
             .with_authentication_enabled(self.settings.security != Security::None)
             .with_authentic(self.server().is_some_and(Server::is_authentic))
             .with_reachable(self.schedule.reach() != 0)

@@ -3,6 +3,7 @@
 mod client;
 mod clock;
 mod leap;
+mod pool;
 mod publish;
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use ntp_autokey::{Host, IffGroups, Reply};
 use ntp_discipline::{Adjustment, FilterConditions, Now, SystemEvent};
-use ntp_restrict::{RestrictFlags, RestrictList};
+use ntp_restrict::{RestrictFlags, RestrictList, RestrictRules};
 use ntp_wire::{
     AssociationId, Header, KeyId, Mode, Monotonic, Packet, PollExponent, Ppm, Precision, Timestamp,
 };
@@ -58,6 +59,8 @@ pub struct Engine {
     pub(crate) associations: Vec<Association>,
     pub(crate) system: System,
     pub(crate) responder: Responder,
+    rules: RestrictRules,
+    /// What the rules come to.
     restrictions: Arc<RestrictList>,
     pub(crate) view: Arc<ServerView>,
     rng: ChaCha12Rng,
@@ -118,7 +121,8 @@ impl Engine {
             associations,
             system,
             responder: Responder::new(clients, limit),
-            restrictions: rest.restrictions,
+            restrictions: Arc::clone(&view.restrictions),
+            rules: rest.rules,
             view,
             rng,
             allan: options.tinker.allan,

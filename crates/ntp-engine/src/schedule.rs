@@ -148,6 +148,12 @@ impl Schedule {
         }
     }
 
+    /// Nobody is asked: the next poll is a shortest interval away, whatever was wished.
+    pub(crate) fn rest(&mut self, now: Monotonic, rng: &mut impl Rng) {
+        self.host = self.minimum;
+        self.wait(now, rng);
+    }
+
     /// A good answer came; `true` if it is the first one after silence.
     pub(crate) fn answered(&mut self, peer_poll: PollExponent) -> bool {
         let first = self.reach == 0;

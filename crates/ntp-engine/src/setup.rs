@@ -7,15 +7,14 @@ use ntp_conf::{AssociationKind, ClockAddress, Config, ReferenceClock, Switch};
 use ntp_discipline::{Estimator, HashCheck, Limits, LoopOptions, Tinker};
 use ntp_keys::KeyTable;
 use ntp_restrict::{
-    ClientTable, ClientTableLimits, RateLimit, RestrictList, RestrictRules, RestrictTarget, Scope,
-    SourceTemplate,
+    ClientTable, ClientTableLimits, RateLimit, RestrictRules, RestrictTarget, Scope, SourceTemplate,
 };
 use ntp_wire::{AssociationId, Duration, KeyId, Monotonic, PollExponent, Ppm, Precision, Version};
 use rand::{Rng, RngExt};
 
 use crate::{
     TrustedKeys,
-    association::{Association, LocalClock, Security, Server, Settings, Source},
+    association::{Association, LocalClock, Pool, Security, Server, Settings, Source},
     leap::LeapOptions,
     schedule::Pacing,
 };
@@ -88,7 +87,7 @@ pub(crate) struct Rest {
     pub(crate) keys: Arc<TrustedKeys>,
     pub(crate) autokey: Option<Host>,
     pub(crate) groups: IffGroups,
-    pub(crate) restrictions: Arc<RestrictList>,
+    pub(crate) rules: RestrictRules,
 }
 
 impl Setup {
@@ -129,7 +128,9 @@ impl Setup {
         let frequency = config.tinker.frequency.or(self.frequency);
         let mut associations = associations(config, self.precision, rng, now);
         for association in &mut associations {
-            if precise && association.server().is_some() {
+            if let Source::Pool(pool) = &mut association.source {
+                pool.precise = precise;
+            } else if precise && association.server().is_some() {
                 association.estimator = Some(Estimator::new(frequency, self.precision));
                 association.schedule.set_pacing(Pacing::Spread);
             }
@@ -156,7 +157,7 @@ impl Setup {
             rest: Rest {
                 port: self.port,
                 control_key: config.keys.control,
-                restrictions: Arc::new(restrictions(config, &self.restricted_hosts)),
+                rules: rules(config, &self.restricted_hosts),
                 keys: Arc::new(TrustedKeys::new(self.keys, trusted)),
                 autokey: self.autokey,
                 groups: self.groups,
@@ -208,7 +209,7 @@ fn associations(
     let served = config
         .associations
         .iter()
-        .filter(|line| line.kind == AssociationKind::Server);
+        .filter(|line| matches!(line.kind, AssociationKind::Server | AssociationKind::Pool));
     for line in served {
         let security = match (line.autokey, line.key) {
             (true, _) => Security::Autokey {
@@ -218,7 +219,10 @@ fn associations(
             (false, None) => Security::None,
         };
         let id = id();
-        let server = Server::new(id, &security, line.family, line.port);
+        let source = match line.kind {
+            AssociationKind::Pool => Source::Pool(Pool::new(line.family, line.port)),
+            _ => Source::Server(Box::new(Server::new(id, &security, line.family, line.port))),
+        };
         let settings = Settings {
             name: line.address.to_string(),
             minimum_poll: line.minimum_poll,
@@ -231,13 +235,7 @@ fn associations(
             version: line.version,
             security,
         };
-        all.push(Association::new(
-            id,
-            settings,
-            Source::Server(Box::new(server)),
-            now,
-            precision,
-        ));
+        all.push(Association::new(id, settings, source, now, precision));
     }
     all
 }
@@ -310,7 +308,7 @@ fn elapsed(time: Duration) -> std::time::Duration {
     std::time::Duration::from_secs_f64(time.max(Duration::ZERO).to_seconds_f64())
 }
 
-fn restrictions(config: &Config, hosts: &HashMap<String, Vec<IpAddr>>) -> RestrictList {
+fn rules(config: &Config, hosts: &HashMap<String, Vec<IpAddr>>) -> RestrictRules {
     let mut rules = RestrictRules::new();
     for line in &config.restrictions {
         let flags = line.flags;
@@ -346,11 +344,11 @@ fn restrictions(config: &Config, hosts: &HashMap<String, Vec<IpAddr>>) -> Restri
             }
         }
     }
-    // `restrict source` reaches servers that are written as addresses.
+    // The others follow when their names are looked up.
     for line in &config.associations {
         if let ntp_conf::ServerAddress::Ip(address) = line.address {
             rules.add_source(address);
         }
     }
-    rules.build()
+    rules
 }

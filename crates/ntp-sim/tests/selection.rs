@@ -246,6 +246,42 @@ fn huff_n_puff_sees_through_a_download() {
     assert!(with < Duration::from_millis(3), "{with:?}");
 }
 
+#[test]
+fn a_pool_gives_servers_and_replaces_those_of_no_use() {
+    let mut world = new_world();
+    // Of twenty addresses those of even number answer, and 10.0.0.2 lies.
+    for last in (2..=20).step_by(2) {
+        add_server(&mut world, last, if last == 2 { 50 } else { 0 });
+    }
+    let conf = "tinker freq -5\nrestrict default ignore\nrestrict source nomodify\n\
+                restrict 10.0.0.200\npool pool.example iburst\ntos maxclock 7\n";
+    let ahead = Duration::from_millis(3);
+    let client = add_host(&mut world, CLIENT, conf, ahead, Ppm::new(5.0));
+    world
+        .host_mut(client)
+        .set_name("pool.example", (1..=20).map(address).collect());
+    world.run(Elapsed::from_secs(60));
+    // The pool itself, six servers, and one more as long as too few of them answer.
+    let first = tallies(&mut world, CLIENT);
+    assert!((7..=8).contains(&first.len()), "{first:?}");
+    let followed = |tallies: &[Selection]| {
+        let survives = |tally: &&Selection| matches!(tally, SystemPeer | Candidate);
+        tallies.iter().filter(survives).count()
+    };
+    assert_eq!(first[0], Reject);
+    world.run(Elapsed::from_secs(4 * 3600));
+    let later = tallies(&mut world, CLIENT);
+    assert!(later.len() <= 8, "{later:?}");
+    assert!(followed(&later) >= 4, "{later:?}");
+    assert!(world.error(client).abs() < Duration::from_millis(5));
+    // Those that nobody answers for are let go.
+    let log = world.host(client).log();
+    assert!(
+        log.iter().any(|line| line.contains("demobilize")),
+        "{log:#?}"
+    );
+}
+
 /// Three hosts that ask each other, and a server at 10.0.0.1.
 fn orphans(ahead: [i32; 3]) -> (World, [usize; 3]) {
     let mut world = new_world();

@@ -50,6 +50,8 @@ impl ReferenceId {
     pub const NONE: Self = Self([0; 4]);
     /// Not yet synchronised.
     pub const INIT: Self = Self(*b"INIT");
+    /// No server but a pool of them.
+    pub const POOL: Self = Self(*b"POOL");
     /// The clock was just stepped.
     pub const STEP: Self = Self(*b"STEP");
 

@@ -155,6 +155,7 @@ fn autokey_variable(
 fn source_address(association: &Association) -> String {
     match &association.source {
         Source::LocalClock(clock) => clock.address().to_string(),
+        Source::Pool(_) => "0.0.0.0".into(),
         Source::Server(server) => match server.endpoint() {
             Some(endpoint) => endpoint.remote.ip().to_string(),
             None => "0.0.0.0".into(),
@@ -165,6 +166,7 @@ fn source_address(association: &Association) -> String {
 fn local_address(association: &Association) -> String {
     match &association.source {
         Source::LocalClock(_) => "127.0.0.1".into(),
+        Source::Pool(_) => "0.0.0.0".into(),
         Source::Server(server) => match server.endpoint() {
             Some(endpoint) => endpoint.local.to_string(),
             None => "0.0.0.0".into(),

@@ -1,5 +1,7 @@
 //! The client's side: asking servers and taking their answers.
 
+use std::sync::Arc;
+
 use ntp_discipline::{Exchange, FilterVerdict, Now};
 use ntp_restrict::RestrictFlags;
 use ntp_wire::control::Flash;
@@ -29,18 +31,20 @@ impl Engine {
             return;
         };
         let (id, name) = (association.id, association.settings.name.clone());
-        let Some(server) = association.server_mut() else {
-            return;
+        let (resolving, port, family) = match &mut association.source {
+            Source::LocalClock(_) => return,
+            Source::Server(server) => (&mut server.resolving, server.port, server.family),
+            Source::Pool(pool) => (&mut pool.resolving, pool.port, pool.family),
         };
         // One question at a time: a resolver that waits must not be given more to wait for.
-        if std::mem::replace(&mut server.resolving, true) {
+        if std::mem::replace(resolving, true) {
             return;
         }
         self.outputs.push_back(Output::Resolve {
             association: id,
             name,
-            port: server.port.unwrap_or(default_port),
-            family: server.family,
+            port: port.unwrap_or(default_port),
+            family,
         });
     }
 
@@ -48,6 +52,10 @@ impl Engine {
         let Some(index) = self.index_of(id) else {
             return;
         };
+        if self.is_pool(index) {
+            self.pool_resolved(index, found);
+            return;
+        }
         let now = self.now.monotonic;
         let endpoint = found.and_then(|endpoints| self.choose(index, &endpoints));
         let Some(association) = self.associations.get_mut(index) else {
@@ -66,6 +74,7 @@ impl Engine {
                 if server.locate(endpoint) {
                     association.clear(now, precision, ReferenceId::INIT);
                     self.renew_estimator(index);
+                    self.admit(index);
                 }
             }
             Err(why) => {
@@ -84,6 +93,31 @@ impl Engine {
                     );
                 }
             }
+        }
+    }
+
+    /// `restrict source` is for the address of a server, once that is known.
+    pub(super) fn admit(&mut self, index: usize) {
+        self.forget_restriction(index);
+        if let Some(association) = self.associations.get_mut(index)
+            && let Some(remote) = association.remote()
+        {
+            association.restriction = self.rules.add_source(remote.ip());
+            if association.restriction.is_some() {
+                self.restrictions = Arc::new(self.rules.build());
+                self.publish();
+            }
+        }
+    }
+
+    /// The address of a server is no longer its address.
+    pub(super) fn forget_restriction(&mut self, index: usize) {
+        if let Some(association) = self.associations.get_mut(index)
+            && let Some(target) = association.restriction.take()
+        {
+            self.rules.remove(&target);
+            self.restrictions = Arc::new(self.rules.build());
+            self.publish();
         }
     }
 
@@ -125,6 +159,10 @@ impl Engine {
 
     /// It is time to ask a source.
     pub(super) fn poll_association(&mut self, index: usize) {
+        if self.is_pool(index) {
+            self.poll_pool(index);
+            return;
+        }
         let now = self.now;
         let conditions = self.conditions_of(index);
         let Some(association) = self.associations.get_mut(index) else {
@@ -340,6 +378,12 @@ impl Engine {
                 what: What::Autokey(event.to_string()),
             }));
         }
+    }
+
+    fn is_pool(&self, index: usize) -> bool {
+        self.associations
+            .get(index)
+            .is_some_and(|association| matches!(association.source, Source::Pool(_)))
     }
 
     fn conditions_of(&self, index: usize) -> ntp_discipline::FilterConditions {

@@ -11,7 +11,7 @@ use crate::{
 /// The first view, before there is an engine.
 pub(super) fn view(rest: &Rest, system: &System, precision: Precision) -> ServerView {
     ServerView {
-        restrictions: Arc::clone(&rest.restrictions),
+        restrictions: Arc::new(rest.rules.build()),
         keys: Arc::clone(&rest.keys),
         sessions: rest.autokey.as_ref().map(ntp_autokey::Host::session_keys),
         clock: ClockView::new(

@@ -1,7 +1,7 @@
 //! One host: a daemon and its clock.
 
 use core::net::IpAddr;
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use ntp_discipline::{Adjustment, Applied, Now};
 use ntp_engine::{Endpoint, Engine, Exit, Input, Output};
@@ -19,6 +19,8 @@ pub struct Host {
     events: Vec<String>,
     drift: Option<Ppm>,
     leap_file: Option<String>,
+    /// What its resolver knows.
+    names: BTreeMap<String, Vec<IpAddr>>,
     exit: Option<Exit>,
     stopped: bool,
     /// Requests that were sent.
@@ -44,6 +46,7 @@ impl Host {
             events: Vec::new(),
             drift: None,
             leap_file: None,
+            names: BTreeMap::new(),
             exit: None,
             stopped: false,
             requests: 0,
@@ -93,6 +96,11 @@ impl Host {
     /// How often its daemon stepped its clock.
     pub fn steps(&self) -> u32 {
         self.steps
+    }
+
+    /// From now on its resolver finds these addresses for this name.
+    pub fn set_name(&mut self, name: &str, addresses: Vec<IpAddr>) {
+        self.names.insert(name.to_owned(), addresses);
     }
 
     /// From now on its clock refuses every change.
@@ -199,13 +207,19 @@ impl Host {
                 port,
                 ..
             } => {
-                let endpoints = match name.parse() {
-                    Ok(address) => Ok(vec![Endpoint {
-                        remote: SocketAddr::new(address, port),
-                        local: self.address,
-                    }]),
-                    Err(_) => Err(format!("no host {name} in this world")),
+                let addresses = match name.parse() {
+                    Ok(address) => Some(vec![address]),
+                    Err(_) => self.names.get(&name).cloned(),
                 };
+                let endpoints = addresses
+                    .map(|addresses| {
+                        let endpoint = |address| Endpoint {
+                            remote: SocketAddr::new(address, port),
+                            local: self.address,
+                        };
+                        addresses.into_iter().map(endpoint).collect()
+                    })
+                    .ok_or_else(|| format!("no host {name} in this world"));
                 let now = self.clock.read(at);
                 self.engine.handle(
                     now,
