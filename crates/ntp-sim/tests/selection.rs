@@ -241,7 +241,10 @@ fn huff_n_puff_sees_through_a_download() {
         world.run(Elapsed::from_secs(3600));
         world.error(client).abs()
     };
-    let (without, with) = (error(""), error("tinker huffpuff 7200"));
+    let (without, with) = (
+        error("discipline classic"),
+        error("discipline classic\ntinker huffpuff 7200"),
+    );
     assert!(without > Duration::from_millis(30), "{without:?}");
     assert!(with < Duration::from_millis(3), "{with:?}");
 }
