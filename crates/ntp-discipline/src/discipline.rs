@@ -2,7 +2,7 @@
 
 use ntp_wire::{Duration, Monotonic, PollExponent, Ppm};
 
-use crate::{Adjustment, Applied, SystemEvent};
+use crate::{Adjustment, Applied, Reading, SystemEvent};
 
 /// A loop that turns measured offsets into adjustments of a clock.
 ///
@@ -10,6 +10,12 @@ use crate::{Adjustment, Applied, SystemEvent};
 /// [`tick`](Self::tick) once a second, and [`stepped`](Self::stepped) when the clock was, or
 /// should have been, stepped. What the loop asks for it gets done by a [`Clock`](crate::Clock).
 pub trait Discipline: core::fmt::Debug + Send {
+    /// Tells how far the clock truly ran beside its oscillator. Call it before each of the others;
+    /// who reckons from what he asked for does without.
+    fn observe(&mut self, reading: Reading) {
+        let _ = reading;
+    }
+
     /// Takes a combined offset and decides what to do about it.
     fn update(&mut self, update: &Update) -> Response;
 

@@ -13,10 +13,9 @@ mod track;
 use ntp_wire::{Duration, Monotonic, PollExponent, Ppm};
 
 pub use self::estimator::{Estimator, Exchange, Forecast};
-use crate::slew::Slew;
 use crate::{
-    Adjustment, Applied, Discipline, LoopOptions, LoopState, LoopStatus, Outcome, Response,
-    SystemEvent, Update,
+    Adjustment, Applied, Discipline, LoopOptions, LoopState, LoopStatus, Outcome, Reading,
+    Response, SystemEvent, Update,
 };
 
 /// What part of the offset is slewed away each second. The faster, the sooner the clock shows what
@@ -55,7 +54,10 @@ pub struct Precise {
     spike_since: Option<Monotonic>,
     settling: bool,
     offset: f64,
-    slew: Slew,
+    /// What is left of the offset, in seconds.
+    residual: f64,
+    /// The clock until when that is so.
+    observed: Reading,
     /// s/s.
     frequency: f64,
     frequency_known: bool,
@@ -68,11 +70,11 @@ pub struct Precise {
 }
 
 impl Precise {
-    /// A loop that starts at `at`, with the `frequency` of the drift file if there is one;
+    /// A loop that starts with the `frequency` of the drift file if there is one;
     /// [`Tinker::frequency`](crate::Tinker::frequency) goes before it.
     ///
     /// The event says whether one is known: `freq_set` or `freq_not_set`.
-    pub fn new(options: LoopOptions, frequency: Option<Ppm>, at: Monotonic) -> (Self, SystemEvent) {
+    pub fn new(options: LoopOptions, frequency: Option<Ppm>) -> (Self, SystemEvent) {
         let frequency = options.tinker.frequency.or(frequency);
         let (state, event) = if frequency.is_some() {
             (LoopState::FrequencySet, SystemEvent::FrequencySet)
@@ -86,7 +88,8 @@ impl Precise {
             spike_since: None,
             settling: true,
             offset: 0.0,
-            slew: Slew::none(at),
+            residual: 0.0,
+            observed: Reading::default(),
             frequency: limited(frequency.unwrap_or_default()),
             frequency_known: frequency.is_some(),
             jitter: options.precision.to_duration().to_seconds_f64(),
@@ -136,8 +139,15 @@ impl Precise {
 }
 
 impl Discipline for Precise {
+    fn observe(&mut self, reading: Reading) {
+        let elapsed = reading.elapsed - self.observed.elapsed;
+        let corrected = reading.correction - self.observed.correction;
+        // What the clock gained beyond its frequency was slewed away.
+        self.residual -= corrected - self.frequency * elapsed;
+        self.observed = reading;
+    }
+
     fn update(&mut self, update: &Update) -> Response {
-        self.slew.account(update.at);
         // The gate is open for one offset only.
         let panic_allowed = core::mem::take(&mut self.options.panic_once);
         // What others did to the clock may be undone, however much it is.
@@ -166,7 +176,7 @@ impl Discipline for Precise {
         self.take_frequency(update, &mut events);
         let offset = update.offset.to_seconds_f64();
         // What was expected of the offset is what is left of the last one.
-        let surprise = offset - self.slew.residual;
+        let surprise = offset - self.residual;
         self.enter(
             LoopState::Synchronised,
             SystemEvent::ClockSynchronised,
@@ -187,7 +197,7 @@ impl Discipline for Precise {
             let square = self.jitter * self.jitter;
             self.jitter = (square + (surprise * surprise - square) / AVERAGE).sqrt();
         }
-        self.slew.residual = offset;
+        self.residual = offset;
         Response {
             outcome,
             adjustment: None,
@@ -195,9 +205,8 @@ impl Discipline for Precise {
         }
     }
 
-    fn tick(&mut self, at: Monotonic) -> Option<Adjustment> {
-        self.slew.account(at);
-        if self.updated && self.slew.residual.abs() < SETTLED {
+    fn tick(&mut self, _: Monotonic) -> Option<Adjustment> {
+        if self.updated && self.residual.abs() < SETTLED {
             self.settling = false;
         }
         let gentle = |threshold: Option<Duration>| {
@@ -214,21 +223,18 @@ impl Discipline for Precise {
         let wanted = if self.state == LoopState::Spike {
             0.0
         } else {
-            self.slew.residual * gain
+            self.residual * gain
         };
-        self.slew.rate = wanted.clamp(-limit, limit);
-        Some(Adjustment::Rate(Ppm::new(
-            (self.frequency + self.slew.rate) * 1e6,
-        )))
+        let slew = wanted.clamp(-limit, limit);
+        Some(Adjustment::Rate(Ppm::new((self.frequency + slew) * 1e6)))
     }
 
-    fn stepped(&mut self, at: Monotonic, applied: &Applied) {
+    fn stepped(&mut self, _: Monotonic, applied: &Applied) {
         let stepped = match applied {
             Applied::Stepped(step) => step.to_seconds_f64(),
             Applied::Ignored => 0.0,
             Applied::Rate(_) | Applied::Status => return,
         };
-        self.slew.account(at);
         match self.pending_step.take() {
             Some(wanted) => {
                 // What a refused step left undone is for the next update to find.
@@ -237,12 +243,12 @@ impl Discipline for Precise {
                     .options
                     .tinker
                     .calls_for_step(Duration::from_seconds_f64(left));
-                self.slew.residual = if too_much { 0.0 } else { left };
+                self.residual = if too_much { 0.0 } else { left };
             }
             // How wrong it is now, nobody knows: as after a start, the next update tells.
             None => {
                 self.set_by_others += stepped;
-                self.slew.residual = 0.0;
+                self.residual = 0.0;
                 self.updated = false;
                 self.settling = true;
                 self.spike_since = None;
@@ -255,7 +261,7 @@ impl Discipline for Precise {
         LoopStatus {
             state: self.state,
             offset: Duration::from_seconds_f64(self.offset),
-            residual: Duration::from_seconds_f64(self.slew.residual),
+            residual: Duration::from_seconds_f64(self.residual),
             frequency: Ppm::new(self.frequency * 1e6),
             jitter: Duration::from_seconds_f64(self.jitter),
             wander: self.wander,

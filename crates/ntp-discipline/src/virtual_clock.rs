@@ -81,8 +81,9 @@ impl ArmedLeap {
 }
 
 impl VirtualClock {
-    /// The most that it may be asked to run faster or slower: 500 ppm, as a kernel's clock.
-    pub const MAXIMUM_RATE: Ppm = Ppm::new(500.0);
+    /// The most that it may be asked to run faster or slower: a tenth, as a kernel's clock whose
+    /// tick is changed.
+    pub const MAXIMUM_RATE: Ppm = Ppm::new(100_000.0);
 
     /// The largest frequency error, 10 %.
     pub const MAXIMUM_ERROR: Ppm = Ppm::new(100_000.0);
@@ -231,8 +232,8 @@ mod tests {
         let mut clock = VirtualClock::new(Timestamp::UNIX_EPOCH, at(0), Ppm::new(1e9));
         assert_eq!(clock.frequency_error(), VirtualClock::MAXIMUM_ERROR);
         assert_eq!(
-            clock.adjust(at(0), &Adjustment::Rate(Ppm::new(-700.0))),
-            Applied::Rate(Ppm::new(-500.0))
+            clock.adjust(at(0), &Adjustment::Rate(Ppm::new(-700_000.0))),
+            Applied::Rate(Ppm::new(-100_000.0))
         );
     }
 

@@ -137,7 +137,7 @@ impl System {
         now: Now,
     ) -> (Self, SystemEvent) {
         let (discipline, event): (Box<dyn Discipline>, _) = if precise {
-            let (precise, event) = Precise::new(options, frequency, now.monotonic);
+            let (precise, event) = Precise::new(options, frequency);
             (Box::new(precise), event)
         } else {
             let (classic, event) = Classic::new(options, frequency, now.monotonic);
@@ -236,6 +236,7 @@ impl System {
             // An estimator knows of queues in one direction by itself.
             (_, Some(_)) | (None, None) => combined.offset,
         };
+        self.discipline.observe(self.oscillator.at(now.wall));
         let response = self.discipline.update(&Update {
             at: now.monotonic,
             offset,
@@ -342,9 +343,10 @@ impl System {
     }
 
     /// A second went by: the rate that the clock should run at.
-    pub(crate) fn tick(&mut self, now: Monotonic) -> Option<ntp_discipline::Adjustment> {
+    pub(crate) fn tick(&mut self, now: Now) -> Option<ntp_discipline::Adjustment> {
         if self.steering {
-            self.discipline.tick(now)
+            self.discipline.observe(self.oscillator.at(now.wall));
+            self.discipline.tick(now.monotonic)
         } else {
             None
         }

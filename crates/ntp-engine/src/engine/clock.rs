@@ -113,6 +113,8 @@ impl Engine {
                     .set_host_poll(status.time_constant, now, &mut self.rng);
             }
         }
+        // What was being slewed is not what is to be slewed now.
+        self.steer();
         self.vote_leap();
         self.tell_clock();
         self.publish();
@@ -153,6 +155,20 @@ impl Engine {
         }
     }
 
+    /// Tells the clock how fast to run from now on, if that is something new.
+    fn steer(&mut self) {
+        let Some(adjustment) = self.system.tick(self.now) else {
+            return;
+        };
+        let is_new = match adjustment {
+            Adjustment::Rate(rate) => self.rate.replace(rate) != Some(rate),
+            Adjustment::Step(_) | Adjustment::Status(_) => true,
+        };
+        if is_new {
+            self.outputs.push_back(Output::Adjust(adjustment));
+        }
+    }
+
     /// A second went by.
     pub(super) fn tick(&mut self) {
         let now = self.now.monotonic;
@@ -161,15 +177,7 @@ impl Engine {
             // Seconds that were slept through are not caught up with.
             self.next_tick = now + TICK;
         }
-        if let Some(adjustment) = self.system.tick(now) {
-            let is_new = match adjustment {
-                Adjustment::Rate(rate) => self.rate.replace(rate) != Some(rate),
-                Adjustment::Step(_) | Adjustment::Status(_) => true,
-            };
-            if is_new {
-                self.outputs.push_back(Output::Adjust(adjustment));
-            }
-        }
+        self.steer();
         if let Some(stratum) = self.system.stand_in(now) {
             self.note(
                 Severity::Warning,

@@ -137,9 +137,10 @@ impl Line {
 
     fn slew(&mut self, at: Monotonic, by: Duration) -> Applied {
         self.end_slew(at);
+        /// As the kernel's `adjtime` does, in ppm.
+        const FASTEST: f64 = 500.0;
         let rate = self.clock.rate();
-        let most = VirtualClock::MAXIMUM_RATE.value();
-        let fastest = if by.is_negative() { -most } else { most };
+        let fastest = if by.is_negative() { -FASTEST } else { FASTEST };
         let applied = self
             .clock
             .adjust(at, &Adjustment::Rate(Ppm::new(rate.value() + fastest)));
