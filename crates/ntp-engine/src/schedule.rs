@@ -34,6 +34,8 @@ pub(crate) struct Schedule {
     /// Polls since the last answer.
     unanswered: u32,
     burst_left: u8,
+    /// Whether it ever answered.
+    met: bool,
     next: Monotonic,
 }
 
@@ -75,6 +77,7 @@ impl Schedule {
             reach: 0,
             unanswered: 0,
             burst_left: 0,
+            met: false,
             next: first,
         }
     }
@@ -131,7 +134,8 @@ impl Schedule {
         self.unanswered = self.unanswered.saturating_add(1);
         let lost = reached && self.reach == 0;
         if self.reach == 0 {
-            if self.initial_burst {
+            // Who went away is asked by one packet whether he is back.
+            if self.initial_burst && !(self.met && self.pacing == Pacing::Spread) {
                 self.burst_left = BURST_LENGTH - 1;
             }
             if self.unanswered > PATIENCE {
@@ -158,6 +162,7 @@ impl Schedule {
     pub(crate) fn answered(&mut self, peer_poll: PollExponent) -> bool {
         let first = self.reach == 0;
         self.reach |= 1;
+        self.met = true;
         self.unanswered = 0;
         self.peer = peer_poll.clamp(self.minimum, PollExponent::SLOWEST);
         first
@@ -199,9 +204,17 @@ impl Schedule {
         self.hurry(now, BURST_SPACING);
     }
 
+    /// It answers again: now a burst is worth its packets.
+    pub(crate) fn met_again(&mut self, now: Monotonic) {
+        if self.initial_burst && self.burst_left == 0 && self.pacing == Pacing::Spread {
+            self.start_burst(now);
+        }
+    }
+
     /// The clock was stepped, or the server is somewhere else: begin again.
     pub(crate) fn restart(&mut self, now: Monotonic) {
         self.reach = 0;
+        self.met = false;
         self.unanswered = 0;
         self.burst_left = 0;
         self.host = self.minimum;
@@ -279,6 +292,30 @@ mod tests {
         }
         assert_eq!(&sent[..8], [0, 2, 4, 6, 8, 12, 20, 36]);
         assert!((36 + 60..=36 + 64).contains(&sent[8]), "{sent:?}");
+    }
+
+    #[test]
+    fn who_went_away_is_asked_by_single_packets_and_welcomed_by_a_burst() {
+        let mut schedule = Schedule::new(SIX, TEN, true, false, Monotonic::START);
+        schedule.set_pacing(Pacing::Spread);
+        for _ in 0..8 {
+            schedule.poll(schedule.next(), &mut rng());
+        }
+        assert!(schedule.answered(SIX));
+        let pauses: Vec<u64> = (0..12)
+            .map(|_| {
+                let now = schedule.next();
+                schedule.poll(now, &mut rng());
+                schedule.next().since(now).as_secs()
+            })
+            .collect();
+        assert!(pauses.iter().all(|pause| *pause >= 60), "{pauses:?}");
+        assert!(schedule.answered(SIX));
+        let now = schedule.next();
+        schedule.met_again(now);
+        assert_eq!(schedule.next(), now);
+        schedule.poll(now, &mut rng());
+        assert_eq!(schedule.next().since(now), BURST_SPACING);
     }
 
     #[test]

@@ -290,6 +290,9 @@ impl Engine {
         }
         if reception.now_reachable {
             self.peer_event(index, 4, "reachable", "");
+            if let Some(association) = self.associations.get_mut(index) {
+                association.schedule.met_again(now);
+            }
         }
         match reception.kiss {
             Some((KissCode::Rate, wish)) => {
@@ -324,8 +327,9 @@ impl Engine {
         if let Some(exchange) = &reception.exchange {
             self.measure(index, exchange);
         }
-        // A sample that is not the best of the filter says nothing new of the time. But it narrows what may be
-        // wrong with the best one, so that where nobody is followed somebody now may be.
+        // A sample that is not the best of the filter says nothing new of the time. But it narrows
+        // what may be wrong with the best one, so that where nobody is followed somebody now may
+        // be.
         let is_news = match reception.sampled {
             Some(verdict) => {
                 let estimated = self
