@@ -103,9 +103,9 @@ impl State {
         p[DELAY][DELAY] += DELAY_WANDER * scale * scale * elapsed;
         let kept = (-elapsed / ASYMMETRY_MEMORY).exp();
         self.mean[ASYMMETRY] *= kept;
-        for other in 0..SIZE {
-            p[ASYMMETRY][other] *= kept;
-            p[other][ASYMMETRY] *= kept;
+        p[ASYMMETRY] = p[ASYMMETRY].map(|one| one * kept);
+        for row in p.iter_mut() {
+            row[ASYMMETRY] *= kept;
         }
     }
 
