@@ -500,9 +500,9 @@ fn a_slew_ends_with_the_daemon() {
         Duration::from_millis(100),
         Ppm::ZERO,
     );
-    world.run(Elapsed::from_secs(30));
+    world.run(Elapsed::from_secs(7));
     let before = world.error(client);
-    world.run(Elapsed::from_secs(10));
+    world.run(Elapsed::from_millis(500));
     assert!(world.error(client) < before, "no slew is under way");
     let now = world.now();
     world.host_mut(client).shut_down(now);
@@ -510,7 +510,8 @@ fn a_slew_ends_with_the_daemon() {
     world.run(Elapsed::from_secs(3600));
     let drifted = (world.error(client) - left).abs();
     assert!(
-        drifted < Duration::from_millis(10),
+        // A slew of 5 % would be three minutes; four samples know the frequency to some 10 ppm.
+        drifted < Duration::from_millis(100),
         "{drifted:?} in an hour"
     );
 }
