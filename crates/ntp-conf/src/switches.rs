@@ -15,7 +15,7 @@ pub enum Switch {
     BroadcastClient,
     /// `calibrate`: clocks are calibrated against other sources.
     Calibrate,
-    /// `kernel`: the kernel's clock loop is used.
+    /// `kernel`: the clock loop is that of the kernel, and leap seconds are made there.
     Kernel,
     /// `mode7`: ntpdc is answered.
     Mode7,

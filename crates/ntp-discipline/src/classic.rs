@@ -1,9 +1,11 @@
 //! The classic clock loop (RFC 5905 sections 11.3 and 12), in the manner of ntpd 4.2.8.
 
+mod gain;
 mod poll;
 
 use core::time::Duration as Elapsed;
 
+use gain::{Gain, Lesson};
 use ntp_wire::{Duration, Monotonic, PollExponent, Ppm, Precision};
 use poll::PollControl;
 
@@ -13,14 +15,10 @@ use crate::{
     Update,
 };
 
-/// Gain of the phase-locked loop: it takes 16 poll intervals to slew away most of an offset.
-const PHASE_GAIN: f64 = 16.0;
-/// Gain of the frequency-locked loop.
-const FREQUENCY_GAIN: f64 = 0.25;
 /// How many updates the jitter and the wander are averaged over.
 const AVERAGE: f64 = 8.0;
-/// While settling, offsets are slewed away as if the poll interval were 2 s.
-const SETTLING_INTERVAL: f64 = 2.0;
+/// While settling, offsets are slewed away as the daemon's loop would at a poll interval of 2 s.
+const SETTLING_TIME: f64 = 32.0;
 /// How long the loop settles at most, and the shortest stepout.
 const SETTLING: Elapsed = Elapsed::from_secs(300);
 /// An offset below this ends settling.
@@ -39,6 +37,9 @@ pub struct LoopOptions {
     pub step_once: bool,
     /// `-q`: set the clock once and be done.
     pub one_shot: bool,
+    /// `enable kernel`: react as fast as the loop in the kernel does, four times as fast as ntpd's
+    /// own. Where the step threshold is above 0.5 s, or zero, that loop is never used.
+    pub kernel: bool,
     /// The precision of the clock: no jitter is less.
     pub precision: Precision,
 }
@@ -58,6 +59,7 @@ pub struct LoopOptions {
 #[derive(Clone, Debug)]
 pub struct Classic {
     options: LoopOptions,
+    gain: Gain,
     state: LoopState,
     /// When the state was last entered or confirmed: the time of the last update that counted.
     epoch: Monotonic,
@@ -98,6 +100,7 @@ impl Classic {
         };
         let start = Self {
             options,
+            gain: Gain::new(options.kernel, &options.tinker),
             state,
             epoch: at,
             updated: false,
@@ -221,19 +224,14 @@ impl Classic {
         events.push(SystemEvent::FrequencySet);
     }
 
-    /// Both loops at once: below the Allan intercept the phase teaches the frequency, above it the
-    /// offset's growth does too (RFC 5905 appendix A.5.5.6).
     fn learn_frequency(&mut self, offset: f64, since: f64) {
-        let allan = self.options.tinker.allan;
-        let poll = self.poll.exponent();
-        let interval = poll.interval().as_secs_f64();
-        let mut frequency = self.frequency;
-        if poll >= allan {
-            frequency += (offset - self.slew.residual) / since.max(interval) * FREQUENCY_GAIN;
-        }
-        let gain = 4.0 * PHASE_GAIN * interval;
-        frequency += offset * since.min(allan.interval().as_secs_f64()) / (gain * gain);
-        self.frequency = limited(frequency);
+        let lesson = Lesson {
+            offset,
+            residual: self.slew.residual,
+            since,
+        };
+        let change = self.gain.frequency(&lesson, self.poll.exponent());
+        self.frequency = limited(self.frequency + change);
     }
 
     /// `-q`: the first offset is the only one.
@@ -310,19 +308,19 @@ impl Discipline for Classic {
                 self.slew.residual == 0.0 && self.updated && self.pending_step.is_none();
             self.slew.residual
         } else {
-            let interval = match self.state {
+            let time = match self.state {
                 LoopState::Synchronised if self.settling.is_zero() => {
-                    self.poll.exponent().interval().as_secs_f64()
+                    self.gain.phase_time(self.poll.exponent())
                 }
                 LoopState::Synchronised => {
                     self.settling = self.settling.saturating_sub(elapsed);
-                    SETTLING_INTERVAL
+                    SETTLING_TIME
                 }
-                LoopState::Frequency => SETTLING_INTERVAL,
+                LoopState::Frequency => SETTLING_TIME,
                 // A spike says that the residual cannot be trusted.
                 LoopState::Spike | LoopState::NotSet | LoopState::FrequencySet => f64::INFINITY,
             };
-            self.slew.residual / (PHASE_GAIN * interval)
+            self.slew.residual / time
         };
         let rate = limited(self.frequency + wanted);
         self.slew.rate = rate - self.frequency;

@@ -16,7 +16,7 @@
 //! // A clock that is 37 s behind, and whose frequency is known from a drift file.
 //! let truth = Timestamp::from_unix(1_795_393_189, 0);
 //! let mut clock = VirtualClock::new(truth - Duration::from_seconds(37), at(0), Ppm::ZERO);
-//! let options = LoopOptions { tinker, panic_once: false, step_once: false, one_shot: false, precision };
+//! let options = LoopOptions { tinker, panic_once: false, step_once: false, one_shot: false, kernel: true, precision };
 //! let (mut classic, event) = Classic::new(options, Some(Ppm::ZERO), at(0));
 //! assert_eq!(event.word(), "freq_set");
 //!

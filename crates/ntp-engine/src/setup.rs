@@ -148,6 +148,7 @@ impl Setup {
                 panic_once: self.panic_once,
                 step_once: self.step_once,
                 one_shot: self.one_shot,
+                kernel: config.switches.is_on(Switch::Kernel),
                 precision: self.precision,
             },
             frequency,

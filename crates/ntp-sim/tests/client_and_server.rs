@@ -556,3 +556,21 @@ fn two_servers_do_not_answer_each_other() {
         assert_eq!(world.trace().len() - seen, answers, "port {port}");
     }
 }
+
+/// The server answers with the poll interval that it is told, as ntpd and chronyd do.
+#[test]
+fn in_quiet_times_a_client_asks_less_often() {
+    let client = setup(&format!("server {SERVER} iburst\ndiscipline classic\n"));
+    let (mut world, _) = world(SERVER_CONF, client, Duration::ZERO, Ppm::ZERO);
+    world.run(Elapsed::from_secs(4 * 3600));
+    let seen = world.trace().len();
+    world.run(Elapsed::from_secs(3600));
+    let polls: Vec<i8> = world.trace()[seen..]
+        .iter()
+        .filter(|(_, datagram)| datagram.source.ip() == address(CLIENT))
+        .filter_map(|(_, datagram)| Header::parse(&datagram.data))
+        .map(|header| header.poll.value())
+        .collect();
+    assert!((1..=5).contains(&polls.len()), "{polls:?}");
+    assert!(polls.iter().all(|&poll| poll == 10), "{polls:?}");
+}

@@ -10,6 +10,7 @@ fn options() -> LoopOptions {
         panic_once: false,
         step_once: false,
         one_shot: false,
+        kernel: false,
         precision: Precision::new(-20),
     }
 }
