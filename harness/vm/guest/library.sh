@@ -70,7 +70,7 @@ stop_daemon() {
 }
 
 logged() {
-    grep -q -- "$1" /var/log/ntpd.log
+    grep -q -s -- "$1" /var/log/ntpd.log
 }
 
 # logs_within SECONDS PATTERN

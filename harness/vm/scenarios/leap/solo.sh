@@ -21,7 +21,7 @@ echo "$conf" | configure
 guestclock simulate /run/truth 10.99.0.1 0 0.02 $leap &
 sleep 1
 daemon -c /etc/ntp.conf
-until_ok 600 kernel_flag $flag || fail "the kernel was not told: $(guestclock state)"
+until_ok 60 kernel_flag $flag || fail "the kernel was not told: $(guestclock state)"
 say "$(date -u +%T): $(guestclock state)"
 [ "$(date -u +%s)" -lt $((midnight - 20)) ] || fail "too late"
 
