@@ -95,6 +95,7 @@ pub enum Exit {
     Refused,
     /// `-q`: no server could be used.
     NoServers,
-    /// The offset is above the panic threshold, in which case nothing should touch the clock.
+    /// The offset is above the panic threshold, in which case nothing should set the clock.
+    /// Its status says by then that it is not synchronised.
     Panic(ntp_wire::Duration),
 }

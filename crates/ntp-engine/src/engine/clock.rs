@@ -3,9 +3,10 @@
 use std::time::Duration as Elapsed;
 
 use ntp_discipline::{
-    Adjustment, Applied, Candidate, ClockError, Estimator, Forecast, SystemEvent, Tally,
+    Adjustment, Applied, Candidate, ClockError, ClockStatus, Estimator, Forecast, SystemEvent,
+    Tally,
 };
-use ntp_wire::{Duration, ReferenceId, Stratum};
+use ntp_wire::{Duration, Leap, ReferenceId, Stratum};
 
 use super::{DRIFT_INTERVAL, Engine, TICK, is_local};
 use crate::{
@@ -141,6 +142,14 @@ impl Engine {
                 },
             ),
         );
+        // The clock goes on without us: its other users should know how wrong it is.
+        self.outputs
+            .push_back(Output::Adjust(Adjustment::Status(ClockStatus {
+                leap: Leap::Unsynchronised,
+                maximum_error: offset.abs(),
+                estimated_error: offset.abs(),
+                tai_offset: None,
+            })));
         self.outputs.push_back(Output::Exit(Exit::Panic(offset)));
     }
 

@@ -1,6 +1,12 @@
+case $vm_boot in
+1) word=precise conf= ;;
+2) word=classic conf="discipline classic" ;;
+esac
 configure << END
 server 10.99.0.1 iburst minpoll 4 maxpoll 4
+$conf
 END
+say "discipline $word"
 guestclock simulate /run/truth 10.99.0.1 25 3600 &
 sleep 1
 
