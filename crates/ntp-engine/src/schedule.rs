@@ -11,6 +11,8 @@ const BURST_SPACING: Elapsed = Elapsed::from_secs(2);
 /// Between the packets of a burst that shall show the frequency too: the longer it lasts, the
 /// better it does.
 const SPREAD: [u64; BURST_LENGTH as usize] = [2, 2, 2, 2, 4, 8, 16, 32];
+/// Packets to follow the first answer of a server that was away. What was known of it still holds.
+const WELCOME: u8 = 3;
 /// Packets in a burst.
 const BURST_LENGTH: u8 = 8;
 /// Polls without an answer after which a server is asked ever less often.
@@ -204,10 +206,11 @@ impl Schedule {
         self.hurry(now, BURST_SPACING);
     }
 
-    /// It answers again: now a burst is worth its packets.
+    /// It answers again: the end of a burst is worth its packets.
     pub(crate) fn met_again(&mut self, now: Monotonic) {
         if self.initial_burst && self.burst_left == 0 && self.pacing == Pacing::Spread {
-            self.start_burst(now);
+            self.burst_left = WELCOME;
+            self.hurry(now, BURST_SPACING);
         }
     }
 
@@ -237,6 +240,7 @@ impl Schedule {
                     .map_or(BURST_SPACING, |pause| Elapsed::from_secs(*pause))
             }
             Pacing::Even => jittered(self.interval().interval(), rng),
+            Pacing::Spread if self.reach == 0 => jittered(self.interval().interval(), rng),
             Pacing::Spread => jittered(Estimator::interval(self.interval(), self.minimum), rng),
         };
         self.next = now + pause;
@@ -296,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn who_went_away_is_asked_by_single_packets_and_welcomed_by_a_burst() {
+    fn who_went_away_is_asked_by_single_packets() {
         let mut schedule = Schedule::new(SIX, TEN, true, false, Monotonic::START);
         schedule.set_pacing(Pacing::Spread);
         for _ in 0..8 {
@@ -312,11 +316,19 @@ mod tests {
             .collect();
         assert!(pauses.iter().all(|pause| *pause >= 60), "{pauses:?}");
         assert!(schedule.answered(SIX));
-        let now = schedule.next();
+        let mut now = schedule.next();
         schedule.met_again(now);
-        assert_eq!(schedule.next(), now);
-        schedule.poll(now, &mut rng());
-        assert_eq!(schedule.next().since(now), BURST_SPACING);
+        let welcome: Vec<u64> = (0..3)
+            .map(|_| {
+                now = schedule.next();
+                schedule.poll(now, &mut rng());
+                schedule.next().since(now).as_secs()
+            })
+            .collect();
+        assert!(
+            welcome[0] < 10 && welcome[1] < 20 && welcome[2] >= 60,
+            "{welcome:?}"
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ const MARGIN: f64 = 4.0;
 /// The wander is found to be this much more than at the sample before: a surprise.
 const SURPRISE: f64 = 1.5;
 /// So many samples must agree before it asks less often.
-const PATIENCE: u32 = 8;
+const PATIENCE: u32 = 6;
 
 /// What decides how often to ask.
 #[derive(Clone, Debug)]
