@@ -56,6 +56,8 @@ pub struct FrequencyUpdate {
     pub rate: Ppm,
     /// How much the frequency wanders within a second, as a standard deviation.
     pub wander: Ppm,
+    /// The standard deviation of the offset.
+    pub offset_error: Duration,
     /// How often the system peer is asked.
     pub poll: PollExponent,
 }

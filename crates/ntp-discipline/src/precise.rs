@@ -18,9 +18,15 @@ use crate::{
     Response, SystemEvent, Update,
 };
 
-/// What part of the offset is slewed away each second. The faster, the sooner the clock shows what
-/// is known; the slower, the steadier it runs.
-const GAIN: f64 = 1.0 / 20.0;
+/// The time constant in which an offset is slewed away, in seconds. The shorter, the sooner the
+/// clock shows what is known; the longer, the steadier it runs.
+const TIME_CONSTANT: f64 = 20.0;
+/// What an offset says that may be chance is slewed away in this part of the poll interval, if that
+/// is longer: it costs a sixth of the variance that each sample removes, and keeps the rate from
+/// following the noise.
+const PART_OF_INTERVAL: f64 = 1.0 / 3.0;
+/// So many standard deviations are no chance.
+const NO_CHANCE: f64 = 5.0;
 /// While settling, an offset is slewed away within a second or as fast as may be.
 const SETTLING_GAIN: f64 = 1.0;
 /// An offset below this ends settling, in seconds.
@@ -64,6 +70,8 @@ pub struct Precise {
     jitter: f64,
     wander: Ppm,
     time_constant: PollExponent,
+    /// The standard deviation of the offset, in seconds.
+    offset_error: f64,
     pending_step: Option<f64>,
     /// By how much others set the clock since the last update, in seconds.
     set_by_others: f64,
@@ -95,6 +103,7 @@ impl Precise {
             jitter: options.precision.to_duration().to_seconds_f64(),
             wander: Ppm::ZERO,
             time_constant: PollExponent::DEFAULT_MINIMUM,
+            offset_error: 0.0,
             pending_step: None,
             set_by_others: 0.0,
         };
@@ -125,6 +134,15 @@ impl Precise {
         }
     }
 
+    /// The time constant of the slew, in seconds.
+    fn slew_time(&self) -> f64 {
+        if self.residual.abs() > NO_CHANCE * self.offset_error {
+            return TIME_CONSTANT;
+        }
+        let interval = self.time_constant.interval().as_secs_f64();
+        TIME_CONSTANT.max(PART_OF_INTERVAL * interval)
+    }
+
     fn take_frequency(&mut self, update: &Update, events: &mut Vec<SystemEvent>) {
         let Some(frequency) = update.frequency else {
             return;
@@ -132,6 +150,7 @@ impl Precise {
         self.frequency = limited(frequency.rate);
         self.wander = frequency.wander;
         self.time_constant = frequency.poll;
+        self.offset_error = frequency.offset_error.to_seconds_f64();
         if !core::mem::replace(&mut self.frequency_known, true) {
             events.push(SystemEvent::FrequencySet);
         }
@@ -217,7 +236,7 @@ impl Discipline for Precise {
         let (gain, limit) = if hasty {
             (SETTLING_GAIN, SETTLING_SLEW)
         } else {
-            (GAIN, SLEW)
+            (1.0 / self.slew_time(), SLEW)
         };
         // A spike says that the residual can't be trusted.
         let wanted = if self.state == LoopState::Spike {

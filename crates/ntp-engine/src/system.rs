@@ -244,6 +244,7 @@ impl System {
             frequency: followed.forecast.map(|forecast| FrequencyUpdate {
                 rate: forecast.frequency,
                 wander: forecast.wander,
+                offset_error: forecast.offset_error,
                 poll: followed.poll,
             }),
             minimum_poll: followed.minimum_poll,
