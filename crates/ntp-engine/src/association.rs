@@ -213,6 +213,13 @@ impl Association {
         }
     }
 
+    /// How far the source is from the one that sets the time, without what grows while it is silent.
+    pub(crate) fn root_distance(&self) -> Duration {
+        let header = &self.last.header;
+        (self.estimate().delay + header.root_delay.to_duration()) / 2
+            + header.root_dispersion.to_duration()
+    }
+
     /// What its estimator says of the clock, which shows `wall`.
     pub(crate) fn forecast(&self, oscillator: &Oscillator, wall: Timestamp) -> Option<Forecast> {
         self.estimator.as_ref()?.forecast(oscillator, wall)
@@ -234,7 +241,7 @@ impl Association {
                     offset: forecast.offset,
                     // Two deviations: what one of twenty would be beyond.
                     dispersion: header.precision.to_duration() + forecast.offset_error * 2,
-                    jitter: forecast.offset_error,
+                    jitter: forecast.error_at(self.root_distance()),
                     ..*filtered
                 };
                 (estimate, core::time::Duration::ZERO)

@@ -16,6 +16,8 @@ const DISTRUST: f64 = 1.0;
 const FARTHEST_STEP: f64 = 86_400.0;
 /// Samples before which no offset is given: fewer can't tell a lucky packet from an unlucky one.
 const ENOUGH: usize = 4;
+/// What no sample shows of an offset is this part of the root distance.
+const HIDDEN: f64 = 20.0;
 /// No source is asked less often than four times an hour unless the configuration says so: the
 /// temperature of a machine can change within one.
 const SELDOMEST: core::time::Duration = core::time::Duration::from_secs(900);
@@ -164,16 +166,21 @@ impl Estimator {
 }
 
 impl Forecast {
+    /// The standard deviation of the offset, with what the samples of a source at this root distance
+    /// can't show: a twentieth of the distance for the asymmetry of its path and the error of its own
+    /// clock.
+    pub fn error_at(&self, root_distance: Duration) -> Duration {
+        let seen = self.offset_error.to_seconds_f64();
+        Duration::from_seconds_f64(seen.hypot(root_distance.to_seconds_f64() / HIDDEN))
+    }
+
     /// What several sources say together, each with its root distance; `None` if there is none.
     ///
-    /// Each counts by the inverse of its squared error: what its own samples leave open, and a
-    /// twentieth of its root distance for what no sample shows, the asymmetry of its path and the
-    /// error of its own clock.
+    /// Each counts by the inverse of its squared [`error_at`](Self::error_at).
     pub fn combined(forecasts: impl IntoIterator<Item = (Self, Duration)> + Clone) -> Option<Self> {
         let weight = |forecast: &Self, distance: Duration| {
-            let hidden = distance.to_seconds_f64() / 20.0;
-            let seen = forecast.offset_error.to_seconds_f64();
-            1.0 / (seen * seen + hidden * hidden).max(1e-24)
+            let error = forecast.error_at(distance).to_seconds_f64();
+            1.0 / (error * error).max(1e-24)
         };
         let frequency_weight = |forecast: &Self| {
             1.0 / (forecast.frequency_error.value() * forecast.frequency_error.value()).max(1e-24)

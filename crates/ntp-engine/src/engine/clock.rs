@@ -3,8 +3,7 @@
 use std::time::Duration as Elapsed;
 
 use ntp_discipline::{
-    Adjustment, Applied, Candidate, ClockError, ClockStatus, Estimator, Forecast, SystemEvent,
-    Tally,
+    Adjustment, Applied, ClockError, ClockStatus, Estimator, Forecast, SystemEvent, Tally,
 };
 use ntp_wire::{Duration, Leap, ReferenceId, Stratum};
 
@@ -52,7 +51,7 @@ impl Engine {
             let forecast = if association.settings.prefer {
                 forecasts.get(combined.system_peer).copied().flatten()
             } else {
-                agreed(&judged.selection.survivors, &candidates, &forecasts)
+                self.agreed(&judged.selection.survivors, &forecasts)
             };
             Some((
                 combined,
@@ -74,6 +73,14 @@ impl Engine {
             };
         }
         self.act(&decision);
+    }
+
+    /// What the survivors' estimators say together.
+    fn agreed(&self, survivors: &[usize], forecasts: &[Option<Forecast>]) -> Option<Forecast> {
+        Forecast::combined(survivors.iter().filter_map(|survivor| {
+            let forecast = (*forecasts.get(*survivor)?)?;
+            Some((forecast, self.associations.get(*survivor)?.root_distance()))
+        }))
     }
 
     fn act(&mut self, decision: &Decision) {
@@ -302,20 +309,6 @@ impl Engine {
         }
         self.publish();
     }
-}
-
-/// What the survivors' estimators say together.
-fn agreed(
-    survivors: &[usize],
-    candidates: &[Candidate],
-    forecasts: &[Option<Forecast>],
-) -> Option<Forecast> {
-    Forecast::combined(survivors.iter().filter_map(|survivor| {
-        let forecast = (*forecasts.get(*survivor)?)?;
-        let candidate = candidates.get(*survivor)?;
-        let delay = candidate.delay + candidate.root_delay;
-        Some((forecast, delay / 2 + candidate.root_dispersion))
-    }))
 }
 
 fn followed(association: &Association) -> Followed {
