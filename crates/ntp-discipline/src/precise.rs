@@ -296,3 +296,6 @@ impl Discipline for Precise {
 fn limited(rate: Ppm) -> f64 {
     (rate.value() * 1e-6).clamp(-LARGEST_FREQUENCY, LARGEST_FREQUENCY)
 }
+
+#[cfg(test)]
+mod tests;
