@@ -54,6 +54,8 @@ pub struct Update {
 pub struct FrequencyUpdate {
     /// The rate that makes the clock run true: positive for an oscillator that is slow.
     pub rate: Ppm,
+    /// Its standard deviation.
+    pub error: Ppm,
     /// How much the frequency wanders within a second, as a standard deviation.
     pub wander: Ppm,
     /// The standard deviation of the offset.

@@ -37,6 +37,8 @@ const SLEW: f64 = 500e-6;
 const SETTLING_SLEW: f64 = 0.05;
 /// Where steps are this rare, in seconds, somebody wants slow slews (`-x`).
 const GENTLE_FROM: f64 = 0.5;
+/// A frequency is worth keeping for the next start once it is known to so many ppm.
+const WORTH_KEEPING: f64 = 1.0;
 /// The largest frequency correction, s/s.
 const LARGEST_FREQUENCY: f64 = 5000e-6;
 /// How many updates the jitter is averaged over.
@@ -151,7 +153,8 @@ impl Precise {
         self.wander = frequency.wander;
         self.time_constant = frequency.poll;
         self.offset_error = frequency.offset_error.to_seconds_f64();
-        if !core::mem::replace(&mut self.frequency_known, true) {
+        if !self.frequency_known && frequency.error.value() < WORTH_KEEPING {
+            self.frequency_known = true;
             events.push(SystemEvent::FrequencySet);
         }
     }

@@ -243,6 +243,7 @@ impl System {
             jitter: combined.jitter,
             frequency: followed.forecast.map(|forecast| FrequencyUpdate {
                 rate: forecast.frequency,
+                error: forecast.frequency_error,
                 wander: forecast.wander,
                 offset_error: forecast.offset_error,
                 poll: followed.poll,

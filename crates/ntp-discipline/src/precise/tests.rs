@@ -33,6 +33,7 @@ fn update(milliseconds: u64, offset: f64) -> Update {
         jitter: Duration::ZERO,
         frequency: Some(FrequencyUpdate {
             rate: Ppm::new(10.0),
+            error: Ppm::new(0.1),
             wander: Ppm::ZERO,
             offset_error: Duration::from_nanos(1000),
             poll: PollExponent::DEFAULT_MINIMUM,
@@ -228,6 +229,21 @@ fn the_frequency_is_what_it_is_told_and_no_slew_adds_to_it() {
         precise.tick(at(second * 1000));
     }
     assert!((precise.status().frequency.value() - 10.0).abs() < 1e-9);
+    assert!(precise.status().frequency_known);
+}
+
+#[test]
+fn a_frequency_that_is_hardly_known_is_not_kept() {
+    let mut precise = Precise::new(options(), None).0;
+    let mut vague = update(0, 0.0);
+    if let Some(frequency) = &mut vague.frequency {
+        frequency.error = Ppm::new(20.0);
+    }
+    precise.update(&vague);
+    // It is the best there is, and the clock runs by it; the next start should not.
+    assert_eq!(precise.status().frequency, Ppm::new(10.0));
+    assert!(!precise.status().frequency_known);
+    precise.update(&update(1000, 0.0));
     assert!(precise.status().frequency_known);
 }
 
