@@ -24,7 +24,9 @@ pub(crate) struct Driver {
     sockets: Sockets,
     poll: Poll,
     signals: Signals,
-    resolver: Resolver,
+    waker: Arc<Waker>,
+    /// Runs once there is a name to look up: addresses need no thread.
+    resolver: Option<Resolver>,
     log: Log,
     drift_file: Option<PathBuf>,
     /// How often to look for new interfaces; `None` is never.
@@ -71,7 +73,6 @@ impl Driver {
         poll.registry()
             .register(&mut signals, token::SIGNALS, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), token::RESOLVER)?);
-        let resolver = Resolver::start(waker)?;
         let now = clock.read().monotonic;
         Ok(Self {
             engine,
@@ -79,7 +80,8 @@ impl Driver {
             sockets,
             poll,
             signals,
-            resolver,
+            waker,
+            resolver: None,
             log,
             drift_file,
             scan_interval,
@@ -216,10 +218,7 @@ impl Driver {
                             let found = self.endpoints([std::net::SocketAddr::new(address, port)]);
                             self.resolved(association, found);
                         }
-                        Err(_) => {
-                            self.resolver
-                                .ask(association.value().into(), &name, port, family)
-                        }
+                        Err(_) => self.ask(association, &name, port, family),
                     }
                 }
                 Output::ReadLeapFile(path) => {
@@ -275,8 +274,24 @@ impl Driver {
             .handle(now, Input::ClockChanged { asked, result });
     }
 
+    /// Looks a name up in the resolver's thread.
+    fn ask(&mut self, association: AssociationId, name: &str, port: u16, family: Family) {
+        let resolver = match self.resolver.take() {
+            Some(resolver) => resolver,
+            None => match Resolver::start(Arc::clone(&self.waker)) {
+                Ok(resolver) => resolver,
+                Err(error) => {
+                    let why = format!("no thread to look it up in: {error}");
+                    return self.resolved(association, Err(why));
+                }
+            },
+        };
+        resolver.ask(association.value().into(), name, port, family);
+        self.resolver = Some(resolver);
+    }
+
     fn names(&mut self) {
-        while let Some(answer) = self.resolver.answer() {
+        while let Some(answer) = self.resolver.as_ref().and_then(Resolver::answer) {
             let id = AssociationId::new(u16::try_from(answer.id).unwrap_or_default());
             let found = match answer.addresses {
                 Ok(addresses) => self.endpoints(addresses),

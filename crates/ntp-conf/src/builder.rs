@@ -176,6 +176,9 @@ impl Builder {
             "broadcastdelay" => {
                 config.broadcast_delay = only(reader, |reader| reader.span_of_time("time"))?;
             }
+            "threads" => {
+                config.threads = only(reader, |reader| reader.clamped("threads", 1..=1))?;
+            }
             "dscp" => config.dscp = only(reader, |reader| reader.integer("dscp", 0..=63))?,
             "tick" => {
                 config.tick = Some(only(reader, |reader| {

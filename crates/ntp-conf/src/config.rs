@@ -63,6 +63,8 @@ pub struct Config {
     pub leap_smear_interval: Option<Duration>,
     /// `broadcastdelay`: the way from a broadcast server, if it cannot be measured. 4 ms.
     pub broadcast_delay: Duration,
+    /// `threads`: how many threads answer requests. 1, which is all there is so far.
+    pub threads: u8,
     /// `dscp`: the class of packets, 0 to 63. 46.
     pub dscp: u8,
     /// `rlimit`
@@ -111,6 +113,7 @@ impl Default for Config {
             leap_file_check_hash: true,
             leap_smear_interval: None,
             broadcast_delay: decimal::milliseconds(4),
+            threads: 1,
             dscp: 46,
             limits: ResourceLimits::default(),
             tick: None,
@@ -236,6 +239,7 @@ impl Config {
         let numbers = [
             ("automax", self.automax, usual.automax),
             ("revoke", self.revoke, usual.revoke),
+            ("threads", self.threads, usual.threads),
             ("dscp", self.dscp, usual.dscp),
             ("mdnstries", self.mdns_tries, usual.mdns_tries),
         ];

@@ -9,6 +9,7 @@ mod access;
 mod autokey;
 mod daemon;
 mod files;
+mod threads;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
