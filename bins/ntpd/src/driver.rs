@@ -24,7 +24,6 @@ pub(crate) struct Driver {
     sockets: Sockets,
     poll: Poll,
     signals: Signals,
-    waker: Arc<Waker>,
     /// Runs once there is a name to look up: addresses need no thread.
     resolver: Option<Resolver>,
     log: Log,
@@ -72,7 +71,6 @@ impl Driver {
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2])?;
         poll.registry()
             .register(&mut signals, token::SIGNALS, Interest::READABLE)?;
-        let waker = Arc::new(Waker::new(poll.registry(), token::RESOLVER)?);
         let now = clock.read().monotonic;
         Ok(Self {
             engine,
@@ -80,7 +78,6 @@ impl Driver {
             sockets,
             poll,
             signals,
-            waker,
             resolver: None,
             log,
             drift_file,
@@ -274,11 +271,16 @@ impl Driver {
             .handle(now, Input::ClockChanged { asked, result });
     }
 
+    fn start_resolver(&self) -> io::Result<Resolver> {
+        let waker = Waker::new(self.poll.registry(), token::RESOLVER)?;
+        Resolver::start(Arc::new(waker))
+    }
+
     /// Looks a name up in the resolver's thread.
     fn ask(&mut self, association: AssociationId, name: &str, port: u16, family: Family) {
         let resolver = match self.resolver.take() {
             Some(resolver) => resolver,
-            None => match Resolver::start(Arc::clone(&self.waker)) {
+            None => match self.start_resolver() {
                 Ok(resolver) => resolver,
                 Err(error) => {
                     let why = format!("no thread to look it up in: {error}");
