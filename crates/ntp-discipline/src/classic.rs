@@ -9,6 +9,7 @@ use gain::{Gain, Lesson};
 use ntp_wire::{Duration, Monotonic, PollExponent, Ppm, Precision};
 use poll::PollControl;
 
+use crate::gate::PanicGate;
 use crate::slew::Slew;
 use crate::{
     Adjustment, Applied, Discipline, LoopState, LoopStatus, Outcome, Response, SystemEvent, Tinker,
@@ -78,8 +79,7 @@ pub struct Classic {
     poll: PollControl,
     /// The step that was asked for and not yet reported, in seconds.
     pending_step: Option<f64>,
-    /// By how much others set the clock since the last update, in seconds.
-    set_by_others: f64,
+    gate: PanicGate,
     finished: bool,
 }
 
@@ -113,7 +113,7 @@ impl Classic {
             settling: SETTLING,
             poll: PollControl::new(at),
             pending_step: None,
-            set_by_others: 0.0,
+            gate: PanicGate::new(options.panic_once),
             finished: false,
         };
         (start, event)
@@ -265,20 +265,8 @@ impl Discipline for Classic {
         if self.options.one_shot && self.updated {
             return Response::ignored(Vec::new());
         }
-        // The gate is open for one offset only; who could make the clock leap again by serving
-        // first a good and then a bad time would rule it.
-        let panic_allowed = core::mem::take(&mut self.options.panic_once);
-        // What others did to the clock may be undone, however much it is.
-        let set_by_others = core::mem::take(&mut self.set_by_others);
-        let before = update.offset + Duration::from_seconds_f64(set_by_others);
-        let tinker = &self.options.tinker;
-        if tinker.calls_for_panic(update.offset) && tinker.calls_for_panic(before) && !panic_allowed
-        {
-            return Response {
-                outcome: Outcome::Panicked,
-                adjustment: None,
-                events: vec![SystemEvent::PanicStop],
-            };
+        if self.gate.stops(update.offset, &self.options.tinker) {
+            return Response::panicked();
         }
         self.updated = true;
         if self.options.one_shot {
@@ -355,7 +343,7 @@ impl Discipline for Classic {
                     LoopState::NotSet
                 };
                 self.settling = SETTLING;
-                self.set_by_others += stepped;
+                self.gate.set_by_others(stepped);
                 self.offset = 0.0;
                 self.slew.residual = 0.0;
                 self.epoch = at;
@@ -387,6 +375,14 @@ impl Response {
             outcome: Outcome::Ignored,
             adjustment: None,
             events,
+        }
+    }
+
+    /// The offset is beyond the panic threshold.
+    pub(crate) fn panicked() -> Self {
+        Self {
+            outcome: Outcome::Panicked,
+            ..Self::ignored(vec![SystemEvent::PanicStop])
         }
     }
 

@@ -123,6 +123,7 @@ mod clock;
 mod discipline;
 mod event;
 mod filter;
+mod gate;
 mod huff_puff;
 mod leap;
 mod oscillator;

@@ -13,6 +13,7 @@ mod track;
 use ntp_wire::{Duration, Monotonic, PollExponent, Ppm};
 
 pub use self::estimator::{Estimator, Exchange, Forecast};
+use crate::gate::PanicGate;
 use crate::{
     Adjustment, Applied, Discipline, LoopOptions, LoopState, LoopStatus, Outcome, Reading,
     Response, SystemEvent, Update,
@@ -75,8 +76,7 @@ pub struct Precise {
     /// The standard deviation of the offset, in seconds.
     offset_error: f64,
     pending_step: Option<f64>,
-    /// By how much others set the clock since the last update, in seconds.
-    set_by_others: f64,
+    gate: PanicGate,
 }
 
 impl Precise {
@@ -107,7 +107,7 @@ impl Precise {
             time_constant: PollExponent::DEFAULT_MINIMUM,
             offset_error: 0.0,
             pending_step: None,
-            set_by_others: 0.0,
+            gate: PanicGate::new(options.panic_once),
         };
         (start, event)
     }
@@ -170,19 +170,8 @@ impl Discipline for Precise {
     }
 
     fn update(&mut self, update: &Update) -> Response {
-        // The gate is open for one offset only.
-        let panic_allowed = core::mem::take(&mut self.options.panic_once);
-        // What others did to the clock may be undone, however much it is.
-        let set_by_others = core::mem::take(&mut self.set_by_others);
-        let before = update.offset + Duration::from_seconds_f64(set_by_others);
-        let tinker = &self.options.tinker;
-        if tinker.calls_for_panic(update.offset) && tinker.calls_for_panic(before) && !panic_allowed
-        {
-            return Response {
-                outcome: Outcome::Panicked,
-                adjustment: None,
-                events: vec![SystemEvent::PanicStop],
-            };
+        if self.gate.stops(update.offset, &self.options.tinker) {
+            return Response::panicked();
         }
         let mut events = Vec::new();
         let outcome = self.judge(update);
@@ -269,7 +258,7 @@ impl Discipline for Precise {
             }
             // How wrong it is now, nobody knows: as after a start, the next update tells.
             None => {
-                self.set_by_others += stepped;
+                self.gate.set_by_others(stepped);
                 self.residual = 0.0;
                 self.updated = false;
                 self.settling = true;
