@@ -1,8 +1,9 @@
 //! What the black-box tests and the demonstration share: programs that end when they are dropped,
 //! hosts in network namespaces of their own, and captures of what crosses the wire.
 //!
-//! No daemon that is started here can set the machine's clock: ours run on a virtual clock, and
-//! foreign ones without the right to set time and with the calls that do so stubbed out.
+//! No daemon that is started here can set the machine's clock: ours run on a virtual clock or
+//! without the right to set time, and foreign ones without that right and with the calls that do so
+//! stubbed out.
 
 mod capture;
 mod host;

@@ -35,7 +35,6 @@ const REACHES_THE_SYSTEM: &[&str] = &[
     "nix",
     "rustix",
     "signal-hook",
-    "signal-hook-mio",
     "smol",
     "socket2",
     "tokio",

@@ -1,21 +1,21 @@
 //! The event loop: it moves datagrams, names, signals and the clock between the world and the
 //! engine, and decides nothing.
 
-use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration as Elapsed};
+use std::{collections::HashMap, io, path::PathBuf, time::Duration as Elapsed};
 
-use mio::{Events, Interest, Poll, Waker};
+use mio::{Events, Poll, Token};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Clock};
 use ntp_engine::{Endpoint, Engine, Exit, Input, Output};
 use ntp_os::{Batch, Family, Resolver, SystemClock};
 use ntp_wire::{AssociationId, Monotonic};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook_mio::v1_0::Signals;
 
-use crate::{drift, leap_file, log::Log, sockets::Sockets, token};
+use crate::{drift, leap_file, log::Log, signals::Signals, sockets::Sockets, token};
 
 /// How many batches of one socket are taken before the others have their turn.
 const BATCHES: usize = 8;
+/// No wait is longer: a signal may come just before it.
+const LONGEST_WAIT: Elapsed = Elapsed::from_secs(1);
 
 /// The running daemon.
 pub(crate) struct Driver {
@@ -25,7 +25,7 @@ pub(crate) struct Driver {
     poll: Poll,
     signals: Signals,
     /// Runs once there is a name to look up: addresses need no thread.
-    resolver: Option<Resolver>,
+    resolver: Resolver,
     log: Log,
     drift_file: Option<PathBuf>,
     /// How often to look for new interfaces; `None` is never.
@@ -34,8 +34,10 @@ pub(crate) struct Driver {
     /// Sends that failed are told of once per destination until one succeeds.
     failing: HashMap<std::net::SocketAddr, io::ErrorKind>,
     exit: Option<Exit>,
-    /// A socket may hold more than was taken: do not wait.
-    unread: bool,
+    /// Sockets that may hold more than was taken: they will not be told of again.
+    unread: Vec<Token>,
+    /// One of them does for certain: do not wait.
+    hurry: bool,
 }
 
 /// What the driver needs besides the engine.
@@ -68,24 +70,22 @@ impl Driver {
             drift_file,
             scan_interval,
         } = parts;
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2])?;
-        poll.registry()
-            .register(&mut signals, token::SIGNALS, Interest::READABLE)?;
         let now = clock.read().monotonic;
         Ok(Self {
             engine,
             clock,
             sockets,
             poll,
-            signals,
-            resolver: None,
+            signals: Signals::watch()?,
+            resolver: Resolver::new(token::RESOLVER),
             log,
             drift_file,
             scan_interval,
             next_scan: scan_interval.map_or(now, |interval| now + interval),
             failing: HashMap::new(),
             exit: None,
-            unread: false,
+            unread: Vec::new(),
+            hurry: false,
         })
     }
 
@@ -116,17 +116,26 @@ impl Driver {
             {
                 return Err(error);
             }
-            for event in &events {
-                if event.token() == token::SIGNALS
-                    && let Some(signal) = self.signals()
-                {
-                    self.finish();
-                    return Ok((Ended::Signal(signal), self.log));
-                }
+            if let Some(signal) = self.signals.end() {
+                self.finish();
+                return Ok((Ended::Signal(signal), self.log));
+            }
+            if self.signals.take_reopen() {
+                self.log.reopen();
             }
             self.names();
-            // Readiness is told once (epoll is edge-triggered), so each socket is emptied.
-            self.receive(&mut batch);
+            // Readiness is told once (epoll is edge-triggered), so each socket is emptied; the
+            // others are left alone.
+            let mut readable = std::mem::take(&mut self.unread);
+            for event in &events {
+                if event.token() != token::RESOLVER && !readable.contains(&event.token()) {
+                    readable.push(event.token());
+                }
+            }
+            self.hurry = false;
+            for socket in readable {
+                self.receive(socket, &mut batch);
+            }
             let now = self.clock.read();
             if self
                 .engine
@@ -141,7 +150,7 @@ impl Driver {
 
     /// Until the engine or the interfaces want attention; rounded up, so as not to wake early.
     fn timeout(&self) -> Option<Elapsed> {
-        if self.unread {
+        if self.hurry {
             return Some(Elapsed::ZERO);
         }
         let now = self.clock.read().monotonic;
@@ -149,43 +158,46 @@ impl Driver {
         let deadline = [self.engine.next_deadline(), scan]
             .into_iter()
             .flatten()
-            .min()?;
-        let left = deadline.since(now);
-        Some(left + Elapsed::from_micros(if left.is_zero() { 0 } else { 999 }))
+            .min();
+        let left = deadline.map_or(LONGEST_WAIT, |deadline| deadline.since(now));
+        let rounding = Elapsed::from_micros(if left.is_zero() { 0 } else { 999 });
+        Some((left + rounding).min(LONGEST_WAIT))
     }
 
-    fn receive(&mut self, batch: &mut Batch) {
-        let tokens: Vec<_> = self.sockets.tokens().collect();
-        self.unread = false;
-        for token in tokens {
-            for taken in 1..=BATCHES {
-                let Some(socket) = self.sockets.by_token(token) else {
-                    break;
-                };
-                match socket.receive(batch) {
-                    Ok(0) => break,
-                    Ok(_) => self.unread |= taken == BATCHES,
-                    Err(error) => {
-                        self.log.warning(&format!("receiving: {error}"));
-                        break;
-                    }
+    /// Takes what a socket holds, or much of it.
+    fn receive(&mut self, token: Token, batch: &mut Batch) {
+        for _ in 0..BATCHES {
+            let Some(socket) = self.sockets.by_token(token) else {
+                return;
+            };
+            if let Err(error) = socket.receive(batch) {
+                self.log.warning(&format!("receiving: {error}"));
+                self.unread.push(token);
+                return;
+            }
+            for datagram in batch.iter() {
+                let received = self.clock.arrival(datagram.stamp).wall;
+                let now = self.clock.read();
+                self.engine.handle(
+                    now,
+                    Input::Datagram {
+                        received,
+                        local: datagram.to,
+                        remote: datagram.from,
+                        data: datagram.data,
+                    },
+                );
+                self.drain();
+            }
+            if !batch.is_full() {
+                if let Err(error) = self.sockets.rearm(token, self.poll.registry()) {
+                    self.log.warning(&format!("waiting for a socket: {error}"));
                 }
-                for datagram in batch.iter() {
-                    let received = self.clock.arrival(datagram.stamp).wall;
-                    let now = self.clock.read();
-                    self.engine.handle(
-                        now,
-                        Input::Datagram {
-                            received,
-                            local: datagram.to,
-                            remote: datagram.from,
-                            data: datagram.data,
-                        },
-                    );
-                    self.drain();
-                }
+                return;
             }
         }
+        self.unread.push(token);
+        self.hurry = true;
     }
 
     /// Does what the engine says.
@@ -271,29 +283,18 @@ impl Driver {
             .handle(now, Input::ClockChanged { asked, result });
     }
 
-    fn start_resolver(&self) -> io::Result<Resolver> {
-        let waker = Waker::new(self.poll.registry(), token::RESOLVER)?;
-        Resolver::start(Arc::new(waker))
-    }
-
     /// Looks a name up in the resolver's thread.
     fn ask(&mut self, association: AssociationId, name: &str, port: u16, family: Family) {
-        let resolver = match self.resolver.take() {
-            Some(resolver) => resolver,
-            None => match self.start_resolver() {
-                Ok(resolver) => resolver,
-                Err(error) => {
-                    let why = format!("no thread to look it up in: {error}");
-                    return self.resolved(association, Err(why));
-                }
-            },
-        };
-        resolver.ask(association.value().into(), name, port, family);
-        self.resolver = Some(resolver);
+        let registry = self.poll.registry();
+        let id = association.value().into();
+        if let Err(error) = self.resolver.ask(registry, id, name, port, family) {
+            let why = format!("names can't be looked up: {error}");
+            self.resolved(association, Err(why));
+        }
     }
 
     fn names(&mut self) {
-        while let Some(answer) = self.resolver.as_ref().and_then(Resolver::answer) {
+        while let Some(answer) = self.resolver.answer() {
             let id = AssociationId::new(u16::try_from(answer.id).unwrap_or_default());
             let found = match answer.addresses {
                 Ok(addresses) => self.endpoints(addresses),
@@ -332,18 +333,6 @@ impl Driver {
                 endpoints,
             },
         );
-    }
-
-    /// The signal that ends the daemon, if one came.
-    fn signals(&mut self) -> Option<i32> {
-        for signal in self.signals.pending() {
-            match signal {
-                SIGHUP => self.log.reopen(),
-                SIGUSR1 | SIGUSR2 => {}
-                _ => return Some(signal),
-            }
-        }
-        None
     }
 
     fn scan(&mut self, now: Monotonic) {

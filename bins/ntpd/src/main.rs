@@ -8,6 +8,7 @@ mod driver;
 mod identity;
 mod leap_file;
 mod log;
+mod signals;
 mod simulate;
 mod sockets;
 mod start;

@@ -165,9 +165,21 @@ impl Sockets {
             .map(|open| &open.socket)
     }
 
-    /// All tokens.
-    pub(crate) fn tokens(&self) -> impl Iterator<Item = Token> {
-        self.open.iter().map(|open| open.token)
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Wants to be told of the next datagram, after all of this socket's were taken.
+    ///
+    /// epoll does so by itself. mio's other back end, `poll(2)`, must be told.
+    pub(crate) fn rearm(&mut self, token: Token, registry: &Registry) -> io::Result<()> {
+        if cfg!(mio_unsupported_force_poll_poll)
+            && let Some(open) = self.open.iter_mut().find(|open| open.token == token)
+        {
+            registry.reregister(&mut open.socket, token, Interest::READABLE)?;
+        }
+        Ok(())
     }
 
     /// Sends from the socket that is bound to `local`, or from any that can.

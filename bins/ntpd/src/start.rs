@@ -129,7 +129,7 @@ fn serve(
         },
     );
     sockets.scan(poll.registry(), &mut log)?;
-    if sockets.tokens().next().is_none() {
+    if sockets.is_empty() {
         return Err(StartError::NoAddress);
     }
     let drift_file = arguments

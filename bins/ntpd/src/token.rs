@@ -2,7 +2,6 @@
 
 use mio::Token;
 
-pub(crate) const SIGNALS: Token = Token(0);
-pub(crate) const RESOLVER: Token = Token(1);
+pub(crate) const RESOLVER: Token = Token(0);
 /// Sockets count from here.
 pub(crate) const FIRST_SOCKET: usize = 16;

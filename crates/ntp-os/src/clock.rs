@@ -52,12 +52,13 @@ impl SystemClock {
         self.before(&reading, age.unwrap_or_default())
     }
 
-    /// Whether the program may adjust it, as far as that can be told without doing so.
+    /// Whether the program may adjust it, tried without moving it: the kernel's clock gets the
+    /// frequency that it has.
     ///
     /// # Errors
     ///
-    /// [`ClockError::NotPermitted`] without CAP_SYS_TIME for the kernel's clock. The clock that
-    /// never moves gives no error: it says [`Applied::Ignored`].
+    /// [`ClockError::NotPermitted`] if the kernel says so, as it does without CAP_SYS_TIME. The
+    /// clock that never moves gives no error: it says [`Applied::Ignored`].
     pub fn check_permission(&self) -> Result<(), ClockError> {
         match &self.0 {
             Kind::Kernel(_) => KernelClock::check_permission(),

@@ -3,22 +3,27 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender, channel},
-    },
+    sync::mpsc::{Receiver, Sender, channel},
     thread,
 };
 
-use mio::Waker;
+use mio::{Registry, Token, Waker};
 
 use crate::name::{Family, ResolveError, resolve};
 
 /// Looks names up in a thread, one after the other, and wakes the event loop for each answer.
 ///
+/// The thread starts with the first name: who never asks has none.
+///
 /// It asks the system's resolver, so `/etc/hosts` and `nsswitch.conf` count.
 #[derive(Debug)]
 pub struct Resolver {
+    token: Token,
+    thread: Option<Channels>,
+}
+
+#[derive(Debug)]
+struct Channels {
     questions: Sender<Question>,
     answers: Receiver<Resolved>,
 }
@@ -43,12 +48,53 @@ pub struct Resolved {
 }
 
 impl Resolver {
-    /// Starts the thread, which ends when the resolver is dropped and its last answer is there.
+    /// One that has not been asked yet. The loop will be woken with `token`.
+    pub const fn new(token: Token) -> Self {
+        Self {
+            token,
+            thread: None,
+        }
+    }
+
+    /// Asks for the addresses of `name`, each to be given `port`. `id` comes back with the answer.
+    /// `registry` is that of the loop to wake, the same each time.
+    ///
+    /// The thread ends when the resolver is dropped and its last answer is there.
     ///
     /// # Errors
     ///
-    /// If the system refuses a thread.
-    pub fn start(waker: Arc<Waker>) -> io::Result<Self> {
+    /// If the system refuses a thread, or what it takes to wake the loop. Asking again tries again.
+    pub fn ask(
+        &mut self,
+        registry: &Registry,
+        id: u64,
+        name: &str,
+        port: u16,
+        family: Family,
+    ) -> io::Result<()> {
+        let channels = match self.thread.take() {
+            Some(channels) => channels,
+            None => Channels::start(Waker::new(registry, self.token)?)?,
+        };
+        // The thread lives as long as the resolver.
+        let _ = channels.questions.send(Question {
+            id,
+            name: name.to_owned(),
+            port,
+            family,
+        });
+        self.thread = Some(channels);
+        Ok(())
+    }
+
+    /// The next answer, if there is one. Ask until there is none whenever the loop was woken.
+    pub fn answer(&self) -> Option<Resolved> {
+        self.thread.as_ref()?.answers.try_recv().ok()
+    }
+}
+
+impl Channels {
+    fn start(waker: Waker) -> io::Result<Self> {
         let (questions, inbox) = channel::<Question>();
         let (outbox, answers) = channel();
         thread::Builder::new()
@@ -77,39 +123,26 @@ impl Resolver {
             })?;
         Ok(Self { questions, answers })
     }
-
-    /// Asks for the addresses of `name`, each to be given `port`. `id` comes back with the answer.
-    pub fn ask(&self, id: u64, name: &str, port: u16, family: Family) {
-        // The thread lives as long as the resolver.
-        let _ = self.questions.send(Question {
-            id,
-            name: name.to_owned(),
-            port,
-            family,
-        });
-    }
-
-    /// The next answer, if there is one. Ask until there is none whenever the loop was woken.
-    pub fn answer(&self) -> Option<Resolved> {
-        self.answers.try_recv().ok()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use mio::{Events, Poll, Token};
+    use mio::{Events, Poll};
 
     use super::*;
 
     #[test]
     fn answers_wake_the_loop() {
         let mut poll = Poll::new().unwrap();
-        let waker = Arc::new(Waker::new(poll.registry(), Token(7)).unwrap());
-        let resolver = Resolver::start(waker).unwrap();
-        resolver.ask(1, "127.0.0.3", 123, Family::Any);
-        resolver.ask(2, "not a name", 123, Family::Any);
+        let mut resolver = Resolver::new(Token(7));
+        assert!(resolver.answer().is_none());
+        for (id, name) in [(1, "127.0.0.3"), (2, "not a name")] {
+            resolver
+                .ask(poll.registry(), id, name, 123, Family::Any)
+                .unwrap();
+        }
         let mut events = Events::with_capacity(4);
         let mut answers = Vec::new();
         for _ in 0..100 {

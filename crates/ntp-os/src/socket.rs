@@ -21,7 +21,7 @@ pub use self::batch::{Batch, Datagram};
 /// which of the machine's addresses, and can answer from that address.
 ///
 /// It is a source of events for mio, which tells of datagrams once: then
-/// [`receive`](Self::receive) until there are no more.
+/// [`receive`](Self::receive) until the batch is no longer full.
 ///
 /// ```
 /// use ntp_os::{Batch, NtpSocket, SocketOptions};

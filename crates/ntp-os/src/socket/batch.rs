@@ -99,6 +99,11 @@ impl Batch {
         })
     }
 
+    /// Whether the last call took all there was room for, so that there may be more to receive.
+    pub const fn is_full(&self) -> bool {
+        self.filled == Self::SIZE
+    }
+
     /// How many datagrams of the last call were too long and left out.
     pub const fn too_long(&self) -> usize {
         self.too_long
