@@ -71,6 +71,9 @@ fuzz_target!(|steps: Vec<Step<'_>>| {
                 Output::Send { remote, .. } => assert_ne!(remote.port(), 0),
                 Output::Adjust(Adjustment::Step(step)) => panic!("stepped by {step:?}"),
                 Output::Exit(exit) => panic!("{exit:?}"),
+                Output::Work(work) => {
+                    engine.handle(now, Input::Worked(Some(Box::new(work.run()))));
+                }
                 _ => {}
             }
         }

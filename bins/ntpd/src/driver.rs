@@ -1,16 +1,18 @@
 //! The event loop: it moves datagrams, names, signals and the clock between the world and the
 //! engine, and decides nothing.
 
-use std::{collections::HashMap, io, path::PathBuf, time::Duration as Elapsed};
+use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration as Elapsed};
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Token, Waker};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Clock};
-use ntp_engine::{Endpoint, Engine, Exit, Input, Output};
+use ntp_engine::{Endpoint, Engine, Exit, Input, Output, Work};
 use ntp_os::{Batch, Family, Resolver, SystemClock};
 use ntp_wire::{AssociationId, Monotonic};
 
-use crate::{drift, leap_file, log::Log, signals::Signals, sockets::Sockets, token};
+use crate::{
+    drift, leap_file, log::Log, signals::Signals, sockets::Sockets, token, worker::Worker,
+};
 
 /// How many batches of one socket are taken before the others have their turn.
 const BATCHES: usize = 8;
@@ -24,8 +26,12 @@ pub(crate) struct Driver {
     sockets: Sockets,
     poll: Poll,
     signals: Signals,
+    /// There once a thread needs it.
+    waker: Option<Arc<Waker>>,
     /// Runs once there is a name to look up: addresses need no thread.
     resolver: Resolver,
+    /// Runs once there is public-key work.
+    worker: Option<Worker>,
     log: Log,
     drift_file: Option<PathBuf>,
     /// How often to look for new interfaces; `None` is never.
@@ -77,7 +83,9 @@ impl Driver {
             sockets,
             poll,
             signals: Signals::watch()?,
-            resolver: Resolver::new(token::RESOLVER),
+            waker: None,
+            resolver: Resolver::new(),
+            worker: None,
             log,
             drift_file,
             scan_interval,
@@ -124,11 +132,12 @@ impl Driver {
                 self.log.reopen();
             }
             self.names();
+            self.worked();
             // Readiness is told once (epoll is edge-triggered), so each socket is emptied; the
             // others are left alone.
             let mut readable = std::mem::take(&mut self.unread);
             for event in &events {
-                if event.token() != token::RESOLVER && !readable.contains(&event.token()) {
+                if event.token() != token::WAKER && !readable.contains(&event.token()) {
                     readable.push(event.token());
                 }
             }
@@ -236,6 +245,7 @@ impl Driver {
                     let read = read.as_deref().map_err(Clone::clone);
                     self.engine.handle(now, Input::LeapFile(read));
                 }
+                Output::Work(work) => self.work(work),
                 Output::WriteDrift(frequency) => {
                     if let Some(path) = &self.drift_file
                         && let Err(error) = drift::write(path, frequency)
@@ -283,11 +293,22 @@ impl Driver {
             .handle(now, Input::ClockChanged { asked, result });
     }
 
+    /// What wakes the loop, which has one for all threads.
+    fn waker(&mut self) -> io::Result<Arc<Waker>> {
+        if let Some(waker) = &self.waker {
+            return Ok(Arc::clone(waker));
+        }
+        let waker = Arc::new(Waker::new(self.poll.registry(), token::WAKER)?);
+        Ok(Arc::clone(self.waker.insert(waker)))
+    }
+
     /// Looks a name up in the resolver's thread.
     fn ask(&mut self, association: AssociationId, name: &str, port: u16, family: Family) {
-        let registry = self.poll.registry();
         let id = association.value().into();
-        if let Err(error) = self.resolver.ask(registry, id, name, port, family) {
+        let asked = self
+            .waker()
+            .and_then(|waker| self.resolver.ask(waker, id, name, port, family));
+        if let Err(error) = asked {
             let why = format!("names can't be looked up: {error}");
             self.resolved(association, Err(why));
         }
@@ -301,6 +322,34 @@ impl Driver {
                 Err(error) => Err(error.to_string()),
             };
             self.resolved(id, found);
+        }
+    }
+
+    /// Has public-key work done in the worker's thread; here if there can be none.
+    fn work(&mut self, work: Box<Work>) {
+        if self.worker.is_none() {
+            match self.waker().and_then(Worker::start) {
+                Ok(worker) => self.worker = Some(worker),
+                Err(error) => self.log.warning(&format!(
+                    "no thread for public-key work, so it keeps packets waiting: {error}"
+                )),
+            }
+        }
+        match &self.worker {
+            Some(worker) => worker.ask(work),
+            None => {
+                let worked = Some(Box::new(work.run()));
+                self.engine.handle(self.clock.read(), Input::Worked(worked));
+            }
+        }
+    }
+
+    /// Takes in the public-key work that is done.
+    fn worked(&mut self) {
+        while let Some(worked) = self.worker.as_ref().and_then(Worker::done) {
+            let now = self.clock.read();
+            self.engine.handle(now, Input::Worked(worked));
+            self.drain();
         }
     }
 

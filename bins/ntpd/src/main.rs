@@ -13,6 +13,7 @@ mod simulate;
 mod sockets;
 mod start;
 mod token;
+mod worker;
 
 use std::{io::Write, process::ExitCode};
 

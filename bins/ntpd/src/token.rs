@@ -2,6 +2,7 @@
 
 use mio::Token;
 
-pub(crate) const RESOLVER: Token = Token(0);
+/// A thread has something for the loop.
+pub(crate) const WAKER: Token = Token(0);
 /// Sockets count from here.
 pub(crate) const FIRST_SOCKET: usize = 16;

@@ -106,13 +106,8 @@ impl CertificateCache {
 
     /// What answers a question for `subject`: a certificate that its owner, a trusted host, signed
     /// itself, or else one that another host signed. A private one never does.
-    pub(crate) fn answer(
-        &mut self,
-        subject: &str,
-        signer: &Signer,
-        now: Timestamp,
-    ) -> Result<Option<&SignedValue>, ntp_keys::SignError> {
-        let candidates = self.entries.iter_mut().rev().filter(|entry| {
+    pub(crate) fn answer(&self, subject: &str, now: Timestamp) -> Answer<'_> {
+        let candidates = self.entries.iter().rev().filter(|entry| {
             entry.certificate.subject() == subject
                 && entry.flags & PRIVATE == 0
                 && (entry.flags & TRUSTED != 0 || !entry.certificate.is_self_issued())
@@ -123,10 +118,24 @@ impl CertificateCache {
                 entry.certificate.not_before(),
             )
         });
-        let Some(entry) = found else {
-            return Ok(None);
+        match found {
+            None => Answer::None,
+            Some(entry) => match entry.fresh(now) {
+                Some(value) => Answer::Signed(value),
+                None => Answer::Unsigned(&entry.certificate, entry.filestamp),
+            },
+        }
+    }
+
+    /// Keeps the signature over a certificate that is still at hand.
+    pub(crate) fn keep(&mut self, signed: &SignedValue) {
+        let value = signed.value();
+        let same = |entry: &&mut Entry| {
+            entry.certificate.der() == value.octets && entry.filestamp == value.filestamp
         };
-        entry.fresh(signer, now).map(Some)
+        if let Some(entry) = self.entries.iter_mut().find(same) {
+            entry.signed = Some(signed.clone());
+        }
     }
 
     /// The host's own certificate, signed.
@@ -138,26 +147,32 @@ impl CertificateCache {
         let Some(entry) = self.entries.first_mut() else {
             return Ok(None);
         };
-        entry.fresh(signer, now).map(Some)
+        if entry.fresh(now).is_none() {
+            let octets = entry.certificate.der().to_vec();
+            entry.signed = Some(signer.sign(now, entry.filestamp, octets)?);
+        }
+        Ok(entry.signed.as_ref())
     }
 }
 
+/// What [`CertificateCache::answer`] has found.
+#[derive(Debug)]
+pub(crate) enum Answer<'a> {
+    /// Nothing.
+    None,
+    /// A certificate, signed.
+    Signed(&'a SignedValue),
+    /// A certificate with its filestamp. It is yet to be signed.
+    Unsigned(&'a Certificate, Stamp),
+}
+
 impl Entry {
-    /// The value with a signature that is not too old.
-    fn fresh(
-        &mut self,
-        signer: &Signer,
-        now: Timestamp,
-    ) -> Result<&SignedValue, ntp_keys::SignError> {
-        let is_fresh = |value: &SignedValue| {
+    /// The value, if it has a signature that is not too old.
+    fn fresh(&self, now: Timestamp) -> Option<&SignedValue> {
+        self.signed.as_ref().filter(|value| {
             let age = now - value.timestamp().near(now);
             age >= Duration::ZERO && age < FRESH
-        };
-        let value = match self.signed.take().filter(is_fresh) {
-            Some(value) => value,
-            None => signer.sign(now, self.filestamp, self.certificate.der().to_vec())?,
-        };
-        Ok(self.signed.insert(value))
+        })
     }
 }
 
@@ -219,10 +234,11 @@ mod tests {
 
     #[test]
     fn the_trusted_one_answers_before_those_of_others_and_a_private_one_never() {
-        let (mut cache, signer) = cache();
-        let answer = |cache: &mut CertificateCache| {
-            let value = cache.answer("a", &signer, start()).unwrap();
-            value.map(|value| Certificate::parse(value.value().octets).unwrap())
+        let (mut cache, _) = cache();
+        let answer = |cache: &mut CertificateCache| match cache.answer("a", start()) {
+            Answer::None => None,
+            Answer::Unsigned(certificate, _) => Some(certificate.clone()),
+            Answer::Signed(_) => panic!("nobody has signed it"),
         };
         let private = certificate("a", "b", CertificateTrust::Private, 1);
         cache.install(&private, Stamp::new(7), VALID);

@@ -1,5 +1,7 @@
 //! The identity of this host, and the server.
 
+use std::sync::Arc;
+
 use ntp_keys::{Certificate, DigestAlgorithm, PrivateKey, SignError, SignatureScheme, VerifyError};
 use ntp_wire::Timestamp;
 use rand::{Rng, SeedableRng, rngs::ChaCha20Rng};
@@ -16,9 +18,11 @@ use crate::{
     work_limit::WorkLimiter,
 };
 
+mod job;
 mod respond;
 
-pub use respond::{Refusal, Reply};
+pub use job::{Finished, Job};
+pub use respond::{Refusal, Reply, Response};
 
 /// What a host is: its keys and its certificate, as ntp-keygen makes them.
 #[derive(Debug)]
@@ -92,13 +96,8 @@ impl LeapValues {
 /// The identity of this host, which all its associations share, and the server: see
 /// [`respond`](Self::respond).
 pub struct Host {
-    name: String,
-    host_key: PrivateKey,
-    host_key_filestamp: Stamp,
-    signer: Signer,
-    until: Timestamp,
+    identity: Arc<Identity>,
     status: StatusWord,
-    iff: Option<IffKey>,
     keys: SessionKeys,
     cache: CertificateCache,
     leap: LeapValues,
@@ -108,6 +107,16 @@ pub struct Host {
     limiter: WorkLimiter,
     random: ChaCha20Rng,
     events: Events,
+}
+
+/// What is the host's own and never changes; public-key work shares it.
+pub(crate) struct Identity {
+    name: String,
+    host_key: PrivateKey,
+    host_key_filestamp: Stamp,
+    signer: Signer,
+    until: Timestamp,
+    iff: Option<IffKey>,
 }
 
 impl Host {
@@ -166,14 +175,17 @@ impl Host {
             name: name.clone(),
             scheme,
         });
-        Ok(Self {
+        let identity = Identity {
             name,
             host_key,
             host_key_filestamp,
             signer: Signer { key, scheme },
             until: certificate.not_after(),
-            status,
             iff,
+        };
+        Ok(Self {
+            identity: Arc::new(identity),
+            status,
             keys,
             cache: CertificateCache::new(certificate, certificate_filestamp),
             leap: LeapValues::default(),
@@ -205,7 +217,7 @@ impl Host {
 
     /// The name in the certificate: `host` or `host@group`.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.identity.name
     }
 
     /// What it offers.
@@ -219,8 +231,8 @@ impl Host {
     }
 
     /// The signature scheme as ntpq prints it: `md5WithRSAEncryption`.
-    pub const fn signature_name(&self) -> &'static str {
-        self.signer.scheme.long_name()
+    pub fn signature_name(&self) -> &'static str {
+        self.identity.signer.scheme.long_name()
     }
 
     /// When values were last signed anew; `None` before the clock was first synchronised.
@@ -229,8 +241,8 @@ impl Host {
     }
 
     /// When the own certificate expires.
-    pub const fn expires(&self) -> Timestamp {
-        self.until
+    pub fn expires(&self) -> Timestamp {
+        self.identity.until
     }
 
     /// All certificates at hand, newest first, as `ntpq -c "rv 0 cert"` prints them.
@@ -258,27 +270,31 @@ impl Host {
         &self.keys
     }
 
-    pub(crate) const fn host_key(&self) -> &PrivateKey {
-        &self.host_key
+    pub(crate) fn host_key(&self) -> &PrivateKey {
+        &self.identity.host_key
     }
 
     /// The key that our certificate is for.
-    pub(crate) const fn sign_key(&self) -> &PrivateKey {
-        &self.signer.key
+    pub(crate) fn sign_key(&self) -> &PrivateKey {
+        &self.identity.signer.key
     }
 
     /// The value of a COOKIE request: the public half of the host key. It needs no signature,
     /// since only who holds the other half can read the answer.
     pub(crate) fn public_key_value(&self) -> SignedValue {
         SignedValue::unsigned(
-            self.host_key_filestamp,
-            self.host_key.public().to_pkcs1_der(),
+            self.identity.host_key_filestamp,
+            self.identity.host_key.public().to_pkcs1_der(),
         )
     }
 
     /// The value of a SIGN request: the own certificate.
     pub(crate) fn certificate_value(&mut self, now: Timestamp) -> Option<SignedValue> {
-        self.cache.own(&self.signer, now).ok().flatten().cloned()
+        self.cache
+            .own(&self.identity.signer, now)
+            .ok()
+            .flatten()
+            .cloned()
     }
 
     /// Adds certificates that have been verified.
@@ -315,7 +331,7 @@ impl Host {
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Host")
-            .field("name", &self.name)
+            .field("name", &self.name())
             .field("status", &self.status)
             .finish_non_exhaustive()
     }

@@ -73,6 +73,15 @@ impl IffKey {
         }
     }
 
+    /// Whether a challenge can be answered: 0 < r < q.
+    pub(crate) fn check_challenge(&self, challenge: &[u8]) -> Result<(), IffError> {
+        let r = BigUint::from_bytes_be(challenge);
+        if r == BigUint::ZERO || r >= *self.group.q() {
+            return Err(IffError::BadChallenge);
+        }
+        Ok(())
+    }
+
     /// The answer to a challenge, a DER sequence of the integers y and digest of x.
     ///
     /// k and b are secret: the arithmetic takes the same time for all of them.

@@ -63,7 +63,7 @@
 //!
 //!     let mut reply = vec![0; 48];
 //!     reply[0] = 0x24;
-//!     let verdict = server.respond(&at_server, &Packet::parse(&request)?, &mut reply)?;
+//!     let verdict = server.respond_at_once(&at_server, &Packet::parse(&request)?, &mut reply)?;
 //!     assert_eq!(verdict, Reply::Sealed);
 //!
 //!     let reply = Packet::parse(&reply)?;
@@ -77,8 +77,9 @@
 //! # Map
 //!
 //! - this host: [`Host`], made of [`Credentials`] and [`HostOptions`]; it answers requests
-//!   ([`Host::respond`], [`Reply`], [`Refusal`], [`WorkLimits`]) and keeps certificates
-//!   ([`CachedCertificate`])
+//!   ([`Host::respond`], [`Response`], [`Reply`], [`Refusal`]) and keeps certificates
+//!   ([`CachedCertificate`]). Public-key work is a [`Job`] for another thread, which comes back
+//!   [`Finished`]; [`WorkLimits`] say how much of it strangers may ask for
 //! - the packet path: [`SessionKeys`] checks and seals packets without extension fields; a clone
 //!   goes to each thread
 //! - another host: [`Association`], one for each server; [`Exchange`] says where and when a packet
@@ -134,7 +135,9 @@ pub use association::{Association, ClientOptions, Received};
 pub use certificate_cache::CachedCertificate;
 pub use event::{CertificateNote, Event, RestartReason};
 pub use exchange::Exchange;
-pub use host::{Credentials, Host, HostError, HostOptions, LeapValues, Refusal, Reply};
+pub use host::{
+    Credentials, Finished, Host, HostError, HostOptions, Job, LeapValues, Refusal, Reply, Response,
+};
 pub use iff::{IffError, IffGroups, IffKey};
 pub use message::{Direction, Message, MessageError, Opcode, Value};
 pub use receive_error::ReceiveError;

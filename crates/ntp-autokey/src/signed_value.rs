@@ -25,6 +25,11 @@ impl SignedValue {
         }
     }
 
+    /// The same with a timestamp.
+    pub(crate) fn at(self, timestamp: Stamp) -> Self {
+        Self { timestamp, ..self }
+    }
+
     pub(crate) fn value(&self) -> Value<'_> {
         Value {
             timestamp: self.timestamp,

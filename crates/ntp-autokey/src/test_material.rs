@@ -152,7 +152,8 @@ impl Recipe {
             digest: self.digest,
             limits: WorkLimits {
                 each_at_once: 1000,
-                all_at_once: 1000,
+                each_work_at_once: Elapsed::from_secs(100),
+                all_work_at_once: Elapsed::from_secs(100),
                 ..WorkLimits::default()
             },
         };
@@ -252,7 +253,9 @@ impl World {
             self.server.set_synchronised(self.now, true);
         }
         let request = Packet::parse(request).unwrap();
-        let verdict = self.server.respond(&exchange, &request, &mut reply)?;
+        let verdict = self
+            .server
+            .respond_at_once(&exchange, &request, &mut reply)?;
         Ok((verdict, reply))
     }
 

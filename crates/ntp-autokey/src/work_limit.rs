@@ -4,31 +4,42 @@ use std::{
     collections::hash_map::DefaultHasher,
     hash::{Hash, Hasher},
     net::IpAddr,
+    time::Duration as Elapsed,
 };
 
 use ntp_wire::Monotonic;
 
-/// How much strangers may ask a server for: values of any kind per source, public-key operations
-/// by all together. What is beyond is dropped.
+/// How much strangers may ask a server for: values of any kind per source, and the computing time
+/// of public-key work, per source and by all together. What is beyond is dropped.
+///
+/// A source is an IPv4 address or 64 bits of an IPv6 one. Work is charged by what it is estimated
+/// to take ([`Job::cost`](crate::Job::cost)), so that large keys get fewer answers than small ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WorkLimits {
-    /// Values per second and source (an IPv4 address, or 64 bits of an IPv6 one).
+    /// Values per second and source.
     pub each_per_second: u16,
     /// Values that a source may have at once after a while of silence; a whole dance takes six.
     pub each_at_once: u16,
-    /// Public-key operations per second, for all sources together.
-    pub all_per_second: u16,
-    /// Public-key operations at once, for all sources together.
-    pub all_at_once: u16,
+    /// Computing time per second and source.
+    pub each_work_per_second: Elapsed,
+    /// Computing time that a source may have at once.
+    pub each_work_at_once: Elapsed,
+    /// Computing time per second, for all sources together.
+    pub all_work_per_second: Elapsed,
+    /// Computing time at once, for all sources together.
+    pub all_work_at_once: Elapsed,
 }
 
+/// A fifth of a processor at most, and of that a fortieth for each source.
 impl Default for WorkLimits {
     fn default() -> Self {
         Self {
             each_per_second: 2,
             each_at_once: 12,
-            all_per_second: 100,
-            all_at_once: 100,
+            each_work_per_second: Elapsed::from_millis(5),
+            each_work_at_once: Elapsed::from_millis(100),
+            all_work_per_second: Elapsed::from_millis(200),
+            all_work_at_once: Elapsed::from_millis(500),
         }
     }
 }
@@ -38,7 +49,14 @@ pub(crate) struct WorkLimiter {
     limits: WorkLimits,
     seed: u64,
     all: Bucket,
-    each: Vec<Bucket>,
+    each: Vec<Source>,
+}
+
+/// What sources of one bucket have had.
+#[derive(Clone, Copy, Default)]
+struct Source {
+    values: Bucket,
+    work: Bucket,
 }
 
 const BUCKETS: usize = 1024;
@@ -49,28 +67,47 @@ impl WorkLimiter {
             limits,
             seed,
             all: Bucket::default(),
-            each: vec![Bucket::default(); BUCKETS],
+            each: vec![Source::default(); BUCKETS],
         }
     }
 
-    /// Whether `source` may have another value, and if `costly` with a public-key operation.
-    pub(crate) fn admit(&mut self, source: IpAddr, costly: bool, now: Monotonic) -> bool {
+    /// Whether `source` may have another value.
+    pub(crate) fn admit_value(&mut self, source: IpAddr, now: Monotonic) -> bool {
         let limits = self.limits;
         let index = self.index(source);
         let Some(own) = self.each.get_mut(index) else {
             return false;
         };
-        // What is refused for one reason must not be charged for the other.
-        own.refill(limits.each_per_second, limits.each_at_once, now);
-        self.all
-            .refill(limits.all_per_second, limits.all_at_once, now);
-        if own.spent(limits.each_at_once) || costly && self.all.spent(limits.all_at_once) {
+        let rate = Rate {
+            per_second: limits.each_per_second.into(),
+            at_once: limits.each_at_once.into(),
+        };
+        own.values.refill(rate, now);
+        if own.values.lacks(rate, 1) {
             return false;
         }
-        own.used += UNIT;
-        if costly {
-            self.all.used += UNIT;
+        own.values.charge(1);
+        true
+    }
+
+    /// Whether public-key work that takes `cost` may be done for `source`.
+    pub(crate) fn admit_work(&mut self, source: IpAddr, cost: Elapsed, now: Monotonic) -> bool {
+        let limits = self.limits;
+        let index = self.index(source);
+        let Some(own) = self.each.get_mut(index) else {
+            return false;
+        };
+        let of_each = Rate::of_work(limits.each_work_per_second, limits.each_work_at_once);
+        let of_all = Rate::of_work(limits.all_work_per_second, limits.all_work_at_once);
+        let cost = micros(cost);
+        // What is refused for one reason must not be charged for the other.
+        own.work.refill(of_each, now);
+        self.all.refill(of_all, now);
+        if own.work.lacks(of_each, cost) || self.all.lacks(of_all, cost) {
+            return false;
         }
+        own.work.charge(cost);
+        self.all.charge(cost);
         true
     }
 
@@ -85,8 +122,27 @@ impl WorkLimiter {
     }
 }
 
-/// What one operation costs, in billionths: what a rate of one per second earns each nanosecond
-/// is one.
+/// How fast a bucket fills, and how much it holds: values, or microseconds of work.
+#[derive(Clone, Copy)]
+struct Rate {
+    per_second: u64,
+    at_once: u64,
+}
+
+impl Rate {
+    fn of_work(per_second: Elapsed, at_once: Elapsed) -> Self {
+        Self {
+            per_second: micros(per_second),
+            at_once: micros(at_once),
+        }
+    }
+}
+
+fn micros(time: Elapsed) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Buckets count in billionths: what a rate of one per second earns each nanosecond is one.
 const UNIT: u64 = 1_000_000_000;
 
 #[derive(Clone, Copy, Default)]
@@ -96,61 +152,102 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn refill(&mut self, per_second: u16, at_once: u16, now: Monotonic) {
+    fn refill(&mut self, rate: Rate, now: Monotonic) {
         let elapsed = now.since(self.at).as_nanos();
-        let earned = elapsed.saturating_mul(per_second.into());
+        let earned = elapsed.saturating_mul(rate.per_second.into());
         let earned = u64::try_from(earned).unwrap_or(u64::MAX);
-        self.used = self
-            .used
-            .min(u64::from(at_once) * UNIT)
-            .saturating_sub(earned);
+        self.used = self.used.saturating_sub(earned);
         self.at = now;
     }
 
-    const fn spent(&self, at_once: u16) -> bool {
-        self.used + UNIT > at_once as u64 * UNIT
+    /// Whether there is no room for `cost`. A full bucket has room for everything: what costs more
+    /// than it holds would else never be done.
+    fn lacks(&self, rate: Rate, cost: u64) -> bool {
+        let cost = cost.min(rate.at_once).saturating_mul(UNIT);
+        self.used.saturating_add(cost) > rate.at_once.saturating_mul(UNIT)
+    }
+
+    fn charge(&mut self, cost: u64) {
+        self.used = self.used.saturating_add(cost.saturating_mul(UNIT));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{net::Ipv4Addr, time::Duration};
+    use std::net::Ipv4Addr;
 
     use super::*;
+
+    fn source(number: u32) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from_bits(0xc000_0200 + number))
+    }
 
     #[test]
     fn a_flood_gets_its_share_and_no_more() {
         let limits = WorkLimits {
             each_per_second: 2,
             each_at_once: 8,
-            all_per_second: 100,
-            all_at_once: 100,
+            ..WorkLimits::default()
         };
         let mut limiter = WorkLimiter::new(limits, 7);
-        let source = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let mut now = Monotonic::START;
         let mut admitted = 0;
         for _ in 0..10_000 {
-            admitted += u32::from(limiter.admit(source, true, now));
-            now += Duration::from_millis(1);
+            admitted += u32::from(limiter.admit_value(source(1), now));
+            now += Elapsed::from_millis(1);
         }
         assert_eq!(admitted, 8 + 19);
         // Another source is not touched by that.
-        assert!(limiter.admit(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), true, now));
+        assert!(limiter.admit_value(source(2), now));
+    }
+
+    #[test]
+    fn work_is_charged_by_what_it_takes() {
+        let limits = WorkLimits {
+            each_work_per_second: Elapsed::from_millis(5),
+            each_work_at_once: Elapsed::from_millis(100),
+            ..WorkLimits::default()
+        };
+        let count = |cost| {
+            let mut limiter = WorkLimiter::new(limits, 7);
+            let now = Monotonic::START;
+            let at = |milliseconds| now + Elapsed::from_millis(milliseconds);
+            let admitted = (0..10_000).filter(|n| limiter.admit_work(source(1), cost, at(*n)));
+            admitted.count()
+        };
+        // 100 ms at once, and 50 ms more within ten seconds.
+        assert_eq!(count(Elapsed::from_millis(1)), 149);
+        assert_eq!(count(Elapsed::from_millis(10)), 14);
+        // What costs more than there ever is is done all the same, but only when nothing else was.
+        assert_eq!(count(Elapsed::from_millis(300)), 1);
     }
 
     #[test]
     fn many_sources_share_the_whole() {
         let mut limiter = WorkLimiter::new(WorkLimits::default(), 7);
-        let now = Monotonic::START + Duration::from_secs(1000);
-        let count = |limiter: &mut WorkLimiter, costly| {
-            (0..50_000)
-                .filter(|n| limiter.admit(IpAddr::V4(Ipv4Addr::from_bits(*n)), costly, now))
-                .count()
-        };
-        assert_eq!(count(&mut limiter, true), 100);
+        let now = Monotonic::START + Elapsed::from_secs(1000);
+        let cost = Elapsed::from_millis(5);
+        let admitted = (0..50_000).filter(|n| limiter.admit_work(source(*n), cost, now));
+        assert_eq!(admitted.count(), 100);
         // What costs nothing is limited by source only; here, by the buckets there are.
-        let cheap = count(&mut limiter, false);
+        let cheap = (0..50_000).filter(|n| limiter.admit_value(source(*n), now));
+        let cheap = cheap.count();
         assert!((BUCKETS * 11..=BUCKETS * 12).contains(&cheap), "{cheap}");
+    }
+
+    #[test]
+    fn one_flood_leaves_the_others_their_work() {
+        let mut limiter = WorkLimiter::new(WorkLimits::default(), 7);
+        let mut now = Monotonic::START + Elapsed::from_secs(1000);
+        let cost = Elapsed::from_millis(5);
+        for n in 0..100_000u32 {
+            limiter.admit_work(source(1), cost, now);
+            if n % 10_000 == 0 {
+                // A dance: COOKIE, SIGN and the challenge.
+                let other = source(2 + n);
+                assert!((0..3).all(|_| limiter.admit_work(other, cost, now)));
+            }
+            now += Elapsed::from_micros(100);
+        }
     }
 }

@@ -23,4 +23,7 @@ pub struct Counters {
     pub limited: u64,
     /// Kiss-o'-death packets sent.
     pub kisses: u64,
+    /// Autokey requests dropped because answering them would take more public-key work than is
+    /// done for strangers.
+    pub too_much_work: u64,
 }

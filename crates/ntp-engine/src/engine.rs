@@ -1,5 +1,6 @@
 //! The daemon: what comes in, what is due, what goes out.
 
+mod autokey;
 mod client;
 mod clock;
 mod leap;
@@ -14,12 +15,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use ntp_autokey::{Host, IffGroups, Reply};
+use ntp_autokey::{Host, IffGroups};
 use ntp_discipline::{Adjustment, FilterConditions, Now, SystemEvent};
 use ntp_restrict::{RestrictFlags, RestrictList, RestrictRules};
-use ntp_wire::{
-    AssociationId, Header, KeyId, Mode, Monotonic, Packet, PollExponent, Ppm, Precision, Timestamp,
-};
+use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precision, Timestamp};
 use rand::{SeedableRng, rngs::ChaCha12Rng};
 
 use crate::{
@@ -30,7 +29,6 @@ use crate::{
     event::Subject,
     jump::JumpWatch,
     leap::Leaps,
-    responder,
     setup::{Plan, Setup},
     system::System,
 };
@@ -39,8 +37,6 @@ use crate::{
 const DRIFT_INTERVAL: Elapsed = Elapsed::from_secs(3600);
 /// The loop runs once a second.
 const TICK: Elapsed = Elapsed::from_secs(1);
-/// A lost Autokey client is told to begin anew no more often than this, all clients together.
-const RESTART_INTERVAL: Elapsed = Elapsed::from_secs(1);
 
 /// The daemon without I/O.
 ///
@@ -73,6 +69,8 @@ pub struct Engine {
     next_tick: Monotonic,
     next_drift: Monotonic,
     next_restart: Monotonic,
+    /// Public-key work that is being done.
+    at_work: usize,
     /// The rate that was last asked for.
     rate: Option<Ppm>,
     rate_refused: bool,
@@ -133,6 +131,7 @@ impl Engine {
             next_tick: now.monotonic,
             next_drift: now.monotonic + DRIFT_INTERVAL,
             next_restart: now.monotonic,
+            at_work: 0,
             rate: None,
             rate_refused: false,
             leap: leap::LeapWatch::new(Leaps::new(leaps), now.monotonic),
@@ -179,6 +178,7 @@ impl Engine {
             } => self.resolved(association, endpoints),
             Input::ClockChanged { asked, result } => self.clock_changed(asked, result),
             Input::LeapFile(read) => self.leap_file(read),
+            Input::Worked(worked) => self.autokey_worked(worked),
         }
     }
 
@@ -288,63 +288,6 @@ impl Engine {
                 remote,
                 data,
             });
-        }
-    }
-
-    /// A request with Autokey's extension fields, or whose cookie is not ours.
-    fn autokey_request(&mut self, arrival: &Arrival, flags: RestrictFlags, data: &[u8]) {
-        let (Some(host), Ok(packet)) = (&mut self.autokey, Packet::parse(data)) else {
-            return;
-        };
-        let mut header = [0; Header::LENGTH];
-        responder::emit(&self.view, arrival, packet.header(), &mut header);
-        let exchange = ntp_autokey::Exchange {
-            local: arrival.local,
-            remote: arrival.remote.ip(),
-            now: arrival.now.wall,
-            monotonic: arrival.now.monotonic,
-            synchronised: self.system.state.is_synchronised(),
-        };
-        let mut reply = header.to_vec();
-        let answer = host.respond(&exchange, &packet, &mut reply);
-        let send = |data: Vec<u8>| Output::Send {
-            local: arrival.local,
-            remote: arrival.remote,
-            data: data.into(),
-        };
-        match answer {
-            Ok(Reply::Sealed) => self.outputs.push_back(send(reply)),
-            // As with any other wrong MAC.
-            Ok(Reply::CryptoNak { .. }) if flags.contains(RestrictFlags::NO_TRUST) => {}
-            Ok(Reply::CryptoNak { restart }) => {
-                self.outputs.push_back(send(reply));
-                if let Some(key_id) = restart
-                    && self.next_restart <= self.now.monotonic
-                {
-                    self.next_restart = self.now.monotonic + RESTART_INTERVAL;
-                    let mut packet = header.to_vec();
-                    host.session_keys().seal_restart(
-                        arrival.local,
-                        arrival.remote.ip(),
-                        key_id,
-                        &mut packet,
-                    );
-                    self.outputs.push_back(send(packet));
-                }
-            }
-            Err(_) => {}
-        }
-        self.report_host();
-    }
-
-    /// What Autokey has to say of ourselves.
-    fn report_host(&mut self) {
-        while let Some(event) = self.autokey.as_mut().and_then(Host::poll_event) {
-            self.outputs.push_back(Output::Event(Event {
-                severity: Severity::Information,
-                about: Subject::System,
-                what: What::Autokey(event.to_string()),
-            }));
         }
     }
 

@@ -49,6 +49,7 @@
 //!   engine publishes and never changes; what is no plain request is the engine's
 //!   ([`Verdict::Engine`]). [`Counters`] say what was done
 //! - authentication: [`TrustedKeys`] here, Autokey in the crate `ntp-autokey`
+//! - [`Work`]: public-key work, which belongs into a thread of its own and comes back [`Worked`]
 //! - what an operator should know: [`Event`]s, whose `Display` is the line for the log; [`Flash`](ntp_wire::control::Flash)
 //!   says why a server is not believed
 //!
@@ -76,6 +77,7 @@ mod schedule;
 mod server_view;
 mod setup;
 mod system;
+mod work;
 
 pub use association::Endpoint;
 pub use authority::TrustedKeys;
@@ -86,3 +88,4 @@ pub use output::{Exit, Input, Output};
 pub use responder::{Arrival, DropReason, LONGEST_REPLY, Responder, Verdict};
 pub use server_view::ServerView;
 pub use setup::{ProgramDescription, Setup};
+pub use work::{Work, Worked};

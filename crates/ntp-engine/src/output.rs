@@ -11,7 +11,7 @@ use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Applied, ClockError};
 use ntp_wire::{AssociationId, Ppm, Timestamp};
 
-use crate::{Endpoint, Event, ServerView};
+use crate::{Endpoint, Event, ServerView, Work, Worked};
 
 /// Something that the world did.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub enum Input<'a> {
     /// The file of leap seconds was read, as [`Output::ReadLeapFile`] asked: what it holds, or why
     /// that is not known.
     LeapFile(Result<&'a [u8], String>),
+    /// The work is done that [`Output::Work`] asked for; `None` if it was given up.
+    Worked(Option<Box<Worked>>),
 }
 
 /// Something that the world should do.
@@ -74,6 +76,9 @@ pub enum Output {
     },
     /// Read this file and answer by [`Input::LeapFile`].
     ReadLeapFile(PathBuf),
+    /// Do this public-key work, where it keeps no packet waiting, and bring what came of it back by
+    /// [`Input::Worked`]. Only so much of it is asked for at a time.
+    Work(Box<Work>),
     /// Keep this frequency correction in the drift file.
     WriteDrift(Ppm),
     /// Tell the operator.

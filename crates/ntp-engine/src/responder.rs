@@ -88,6 +88,11 @@ impl Responder {
         &self.counters
     }
 
+    /// The engine has dropped an Autokey request because of the work it takes.
+    pub(crate) fn note_too_much_work(&mut self) {
+        self.counters.too_much_work += 1;
+    }
+
     /// Looks at one packet and writes the answer to a plain request into `reply`.
     pub fn respond(
         &mut self,

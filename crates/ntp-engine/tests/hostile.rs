@@ -109,6 +109,9 @@ proptest! {
                         prop_assert!(false, "stepped by {step:?}");
                     }
                     Output::Exit(exit) => prop_assert!(false, "{exit:?}"),
+                    Output::Work(work) => {
+                        engine.handle(now, Input::Worked(Some(Box::new(work.run()))));
+                    }
                     _ => {}
                 }
             }

@@ -25,8 +25,8 @@
 //! - datagrams: [`NtpSocket`], opened with [`SocketOptions`], fills a [`Batch`] of [`Datagram`]s
 //! - addresses and names: [`interfaces`], [`host_name`], [`reverse_name`], [`resolve`], and
 //!   [`Resolver`], which does not block
-//! - the process: [`Account`], [`change_root`], [`raise_priority`], [`daemonise`] and the [`Readiness`] that tells the
-//!   parent, [`Syslog`]
+//! - the process: [`Account`], [`change_root`], [`raise_priority`], [`lower_priority`],
+//!   [`daemonise`] and the [`Readiness`] that tells the parent, [`Syslog`]
 //! - files: [`write_atomically`], [`read_file`], [`write_pid_file`]
 //!
 //! # What it refuses
@@ -52,7 +52,7 @@ pub use daemon::{DaemonError, Readiness, daemonise};
 pub use file::{FileContents, ReadFileError, read_file, write_atomically, write_pid_file};
 pub use interface::{Interface, interfaces};
 pub use name::{Family, ResolveError, host_name, resolve, reverse_name};
-pub use priority::raise_priority;
+pub use priority::{lower_priority, raise_priority};
 pub use privilege::{Account, AccountError, PrivilegeError, change_root};
 pub use resolver::{Resolved, Resolver};
 pub use socket::{Batch, BindError, Datagram, NtpSocket, SocketOptions};

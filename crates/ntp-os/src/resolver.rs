@@ -3,11 +3,14 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread,
 };
 
-use mio::{Registry, Token, Waker};
+use mio::Waker;
 
 use crate::name::{Family, ResolveError, resolve};
 
@@ -16,9 +19,8 @@ use crate::name::{Family, ResolveError, resolve};
 /// The thread starts with the first name: who never asks has none.
 ///
 /// It asks the system's resolver, so `/etc/hosts` and `nsswitch.conf` count.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Resolver {
-    token: Token,
     thread: Option<Channels>,
 }
 
@@ -48,25 +50,22 @@ pub struct Resolved {
 }
 
 impl Resolver {
-    /// One that has not been asked yet. The loop will be woken with `token`.
-    pub const fn new(token: Token) -> Self {
-        Self {
-            token,
-            thread: None,
-        }
+    /// One that has not been asked yet.
+    pub const fn new() -> Self {
+        Self { thread: None }
     }
 
     /// Asks for the addresses of `name`, each to be given `port`. `id` comes back with the answer.
-    /// `registry` is that of the loop to wake, the same each time.
+    /// `waker` is that of the loop to wake, the same each time.
     ///
     /// The thread ends when the resolver is dropped and its last answer is there.
     ///
     /// # Errors
     ///
-    /// If the system refuses a thread, or what it takes to wake the loop. Asking again tries again.
+    /// If the system refuses a thread. Asking again tries again.
     pub fn ask(
         &mut self,
-        registry: &Registry,
+        waker: Arc<Waker>,
         id: u64,
         name: &str,
         port: u16,
@@ -74,7 +73,7 @@ impl Resolver {
     ) -> io::Result<()> {
         let channels = match self.thread.take() {
             Some(channels) => channels,
-            None => Channels::start(Waker::new(registry, self.token)?)?,
+            None => Channels::start(waker)?,
         };
         // The thread lives as long as the resolver.
         let _ = channels.questions.send(Question {
@@ -94,7 +93,7 @@ impl Resolver {
 }
 
 impl Channels {
-    fn start(waker: Waker) -> io::Result<Self> {
+    fn start(waker: Arc<Waker>) -> io::Result<Self> {
         let (questions, inbox) = channel::<Question>();
         let (outbox, answers) = channel();
         thread::Builder::new()
@@ -129,18 +128,19 @@ impl Channels {
 mod tests {
     use std::time::Duration;
 
-    use mio::{Events, Poll};
+    use mio::{Events, Poll, Token};
 
     use super::*;
 
     #[test]
     fn answers_wake_the_loop() {
         let mut poll = Poll::new().unwrap();
-        let mut resolver = Resolver::new(Token(7));
+        let waker = Arc::new(Waker::new(poll.registry(), Token(7)).unwrap());
+        let mut resolver = Resolver::new();
         assert!(resolver.answer().is_none());
         for (id, name) in [(1, "127.0.0.3"), (2, "not a name")] {
             resolver
-                .ask(poll.registry(), id, name, 123, Family::Any)
+                .ask(Arc::clone(&waker), id, name, 123, Family::Any)
                 .unwrap();
         }
         let mut events = Events::with_capacity(4);

@@ -147,7 +147,9 @@ fn our_server_answers_what_the_references_answered() {
             let packet = Packet::parse(&request.payload).unwrap();
             let theirs = Packet::parse(&theirs.payload).unwrap();
             let mut reply = theirs.authenticated()[..Header::LENGTH].to_vec();
-            let verdict = host.respond(&at_server, &packet, &mut reply).unwrap();
+            let verdict = host
+                .respond_at_once(&at_server, &packet, &mut reply)
+                .unwrap();
             let Some(asked) = message(&packet) else {
                 // The reference's cookie is not ours.
                 let restart = Some(trailer(&packet).0);

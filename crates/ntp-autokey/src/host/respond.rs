@@ -1,15 +1,20 @@
 //! The server's answers.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
-use ntp_keys::{Certificate, PublicKey, ReissueTerms};
-use ntp_wire::{Duration, KeyId, Packet, Trailer};
+use ntp_keys::{Certificate, PublicKey};
+use ntp_wire::{KeyId, Packet, Trailer};
+use rand::Rng;
+use zeroize::Zeroizing;
 
-use super::{Host, MessageError, Opcode};
-use crate::{Direction, Exchange, IffError, Message, Value, name, signed_value::SignedValue};
-
-/// How long certificates hold that are signed for others.
-const YEAR: Duration = Duration::from_seconds(365 * 86_400);
+use super::{
+    Host, MessageError, Opcode,
+    job::{Asked, Finished, Job, Task, Work},
+};
+use crate::{
+    Direction, Exchange, IffError, Message, Stamp, Value, certificate_cache::Answer, name,
+    signed_value::SignedValue,
+};
 
 impl Host {
     /// The server's answer to a request in mode 3 whose MAC has an Autokey key identifier.
@@ -17,6 +22,10 @@ impl Host {
     /// `reply` holds the 48 octets of the header; field and MAC are appended. The first field of
     /// the request is answered, others are not looked at (nor does the reference). A clock that is
     /// not synchronised signs nothing: all answers but those to ASSOC are then empty.
+    ///
+    /// No public-key work is done here: where the answer needs some, `reply` stays as it was, and
+    /// a [`Job`] is handed out. How much of it there may be is up to
+    /// [`WorkLimits`](crate::WorkLimits).
     ///
     /// # Errors
     ///
@@ -26,7 +35,7 @@ impl Host {
         exchange: &Exchange,
         request: &Packet<'_>,
         reply: &mut Vec<u8>,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<Response, Refusal> {
         let &Exchange { local, remote, .. } = exchange;
         let key_id = match request.trailer() {
             Trailer::Mac { key_id, .. } if key_id.is_autokey() => key_id,
@@ -35,40 +44,107 @@ impl Host {
         let field = request.extensions().next();
         if !self.keys.verify(local, remote, request) {
             reply.extend_from_slice(&KeyId::CRYPTO_NAK.value().to_be_bytes());
-            return Ok(Reply::CryptoNak {
+            return Ok(Response::Reply(Reply::CryptoNak {
                 restart: field.is_none().then_some(key_id),
-            });
+            }));
         }
         let Some(field) = field else {
             let mut mac = [0; crate::SessionKeys::LONGEST_MAC];
             let length = self.keys.seal(local, remote, key_id, reply, &mut mac);
             reply.extend_from_slice(mac.get(..length).unwrap_or_default());
-            return Ok(Reply::Sealed);
+            return Ok(Response::Reply(Reply::Sealed));
         };
         let message = Message::parse(&field)?;
         if message.direction != Direction::Request {
             return Err(Refusal::NotARequest(message.opcode));
         }
-        self.answer(exchange, &message, reply)?;
-        self.keys.seal_public(local, remote, key_id, reply);
-        Ok(Reply::Sealed)
+        let asked = Asked {
+            local,
+            remote,
+            key_id,
+            opcode: message.opcode,
+            association: message.association,
+        };
+        match self.answer(exchange, &message)? {
+            Prepared::Nothing => self.seal(&asked, None, reply),
+            Prepared::Value(value) => self.seal(&asked, Some(&value), reply),
+            Prepared::Task(task) => {
+                return Ok(Response::Work(Box::new(Job { asked, task })));
+            }
+        }
+        Ok(Response::Reply(Reply::Sealed))
     }
 
-    /// Appends the field that answers `message`.
-    fn answer(
+    /// The same, with all work done at once: for programs that have nothing else to do.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if nothing should be answered; `reply` is then as it was.
+    pub fn respond_at_once(
+        &mut self,
+        exchange: &Exchange,
+        request: &Packet<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Reply, Refusal> {
+        match self.respond(exchange, request, reply)? {
+            Response::Reply(verdict) => Ok(verdict),
+            Response::Work(job) => {
+                self.finish(job.run(), reply)?;
+                Ok(Reply::Sealed)
+            }
+        }
+    }
+
+    /// Appends to `reply`, which holds the 48 octets of the header, the answer that took work.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if nothing should be answered; `reply` is then as it was.
+    pub fn finish(&mut self, finished: Finished, reply: &mut Vec<u8>) -> Result<(), Refusal> {
+        let Finished { asked, value } = finished;
+        let value = value?;
+        self.keep(asked.opcode, &value);
+        self.seal(&asked, Some(&value), reply);
+        Ok(())
+    }
+
+    /// Keeps a signature that answers others too.
+    fn keep(&mut self, opcode: Opcode, value: &SignedValue) {
+        match opcode {
+            Opcode::Certificate => self.cache.keep(value),
+            // What it says may have changed while it was signed.
+            Opcode::Leap
+                if value.value().octets == self.leap.to_octets()
+                    && value.value().filestamp == self.leap_filestamp =>
+            {
+                self.signed_leap = Some(value.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// Appends field and MAC.
+    fn seal(&self, asked: &Asked, value: Option<&SignedValue>, reply: &mut Vec<u8>) {
+        Message {
+            direction: Direction::Response,
+            opcode: asked.opcode,
+            association: asked.association,
+            value: value.map(SignedValue::value),
+        }
+        .emit(reply);
+        self.keys
+            .seal_public(asked.local, asked.remote, asked.key_id, reply);
+    }
+
+    /// What answers `message`.
+    pub(super) fn answer(
         &mut self,
         exchange: &Exchange,
         message: &Message<'_>,
-        reply: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Prepared, Refusal> {
         let opcode = message.opcode;
-        let empty = Message {
-            direction: Direction::Response,
-            value: None,
-            ..*message
-        };
         if opcode == Opcode::Association {
-            return self.answer_association(message, reply);
+            return self.answer_association(message).map(Prepared::Value);
         }
         if !matches!(
             opcode,
@@ -77,150 +153,139 @@ impl Host {
             return Err(Refusal::NotOffered(opcode));
         }
         if !exchange.synchronised {
-            empty.emit(reply);
-            return Ok(());
+            return Ok(Prepared::Nothing);
         }
-        let costly = matches!(opcode, Opcode::Cookie | Opcode::Sign | Opcode::Iff);
-        if !self
-            .limiter
-            .admit(exchange.remote, costly, exchange.monotonic)
-        {
-            return Err(Refusal::TooMuchWork(exchange.remote));
+        let too_much = Refusal::TooMuchWork(exchange.remote);
+        let (remote, monotonic) = (exchange.remote, exchange.monotonic);
+        if !self.limiter.admit_value(remote, monotonic) {
+            return Err(too_much);
         }
         // A daemon that forgot to tell: better signed late than with a timestamp of never.
         self.set_synchronised(exchange.now, true);
-        let answer = match opcode {
-            Opcode::Certificate => self.answer_certificate(exchange, message)?,
-            Opcode::Cookie => Some(self.answer_cookie(exchange, message)?),
-            Opcode::Leap => Some(self.answer_leap(exchange)?),
-            Opcode::Sign => Some(self.answer_sign(exchange, message)?),
-            _ => Some(self.answer_iff(exchange, message)?),
+        let work = match opcode {
+            Opcode::Certificate => match self.find_certificate(exchange, message)? {
+                Ok(prepared) => return Ok(prepared),
+                Err(work) => work,
+            },
+            Opcode::Leap => match &self.signed_leap {
+                Some(value) => return Ok(Prepared::Value(value.clone())),
+                None => Work::Own {
+                    filestamp: self.leap_filestamp,
+                    octets: self.leap.to_octets(),
+                },
+            },
+            Opcode::Cookie => self.cookie_work(exchange, message)?,
+            Opcode::Sign => self.sign_work(exchange, message)?,
+            _ => self.iff_work(message)?,
         };
-        Message {
-            value: answer.as_ref().map(SignedValue::value),
-            ..empty
+        let mut seed = Zeroizing::new([0; 32]);
+        self.random.fill_bytes(&mut *seed);
+        let task = Task {
+            identity: Arc::clone(&self.identity),
+            now: exchange.now,
+            seed,
+            work,
+        };
+        if !self.limiter.admit_work(remote, task.cost(), monotonic) {
+            return Err(too_much);
         }
-        .emit(reply);
-        Ok(())
+        Ok(Prepared::Task(task))
     }
 
     /// ASSOC: name and status word, never signed.
-    fn answer_association(
-        &self,
-        message: &Message<'_>,
-        reply: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
+    fn answer_association(&self, message: &Message<'_>) -> Result<SignedValue, Refusal> {
         let theirs = value_of(message)?;
         name::read(theirs.octets).ok_or(Refusal::Malformed(Opcode::Association))?;
-        Message {
-            direction: Direction::Response,
-            value: Some(Value {
-                timestamp: self.updated_stamp(),
-                filestamp: crate::Stamp::new(self.status.bits()),
-                octets: self.name.as_bytes(),
-                signature: &[],
-            }),
-            ..*message
-        }
-        .emit(reply);
-        Ok(())
+        let status = Stamp::new(self.status.bits());
+        let name = self.name().as_bytes().to_vec();
+        Ok(SignedValue::unsigned(status, name).at(self.updated_stamp()))
     }
 
-    /// CERT: a certificate by its subject, or nothing if there is none to give.
-    fn answer_certificate(
-        &mut self,
+    /// CERT: a certificate by its subject, or nothing if there is none to give; or the work it
+    /// takes to sign it.
+    fn find_certificate(
+        &self,
         exchange: &Exchange,
         message: &Message<'_>,
-    ) -> Result<Option<SignedValue>, Refusal> {
+    ) -> Result<Result<Prepared, Work>, Refusal> {
         let subject =
             name::read(value_of(message)?.octets).ok_or(Refusal::Malformed(Opcode::Certificate))?;
-        let answer = self.cache.answer(subject, &self.signer, exchange.now)?;
-        Ok(answer.cloned())
+        Ok(match self.cache.answer(subject, exchange.now) {
+            Answer::None => Ok(Prepared::Nothing),
+            Answer::Signed(value) => Ok(Prepared::Value(value.clone())),
+            Answer::Unsigned(certificate, filestamp) => Err(Work::Own {
+                filestamp,
+                octets: certificate.der().to_vec(),
+            }),
+        })
     }
 
-    /// COOKIE: the client's cookie, encrypted for the key that it has sent.
-    fn answer_cookie(
-        &mut self,
-        exchange: &Exchange,
-        message: &Message<'_>,
-    ) -> Result<SignedValue, Refusal> {
+    fn cookie_work(&self, exchange: &Exchange, message: &Message<'_>) -> Result<Work, Refusal> {
         let malformed = Refusal::Malformed(Opcode::Cookie);
         let key = PublicKey::from_pkcs1_der(value_of(message)?.octets).map_err(|_| malformed)?;
-        let cookie = self.keys.cookie(exchange.local, exchange.remote);
-        let encrypted = key
-            .encrypt_oaep(&mut self.random, &cookie.value().to_be_bytes())
-            .map_err(|_| Refusal::Malformed(Opcode::Cookie))?;
-        let filestamp = self.updated_stamp();
-        Ok(self.signer.sign(exchange.now, filestamp, encrypted)?)
+        Ok(Work::Cookie {
+            key: Box::new(key),
+            cookie: self.keys.cookie(exchange.local, exchange.remote),
+            filestamp: self.updated_stamp(),
+        })
     }
 
-    /// LEAP: what is known of leap seconds.
-    fn answer_leap(&mut self, exchange: &Exchange) -> Result<SignedValue, Refusal> {
-        if let Some(value) = &self.signed_leap {
-            return Ok(value.clone());
-        }
-        let octets = self.leap.to_octets();
-        let value = self
-            .signer
-            .sign(exchange.now, self.leap_filestamp, octets)?;
-        Ok(self.signed_leap.insert(value).clone())
-    }
-
-    /// SIGN: the client's certificate, signed by us.
-    fn answer_sign(
-        &mut self,
-        exchange: &Exchange,
-        message: &Message<'_>,
-    ) -> Result<SignedValue, Refusal> {
+    fn sign_work(&self, exchange: &Exchange, message: &Message<'_>) -> Result<Work, Refusal> {
         let value = value_of(message)?;
         let theirs =
             Certificate::parse(value.octets).map_err(|_| Refusal::Malformed(Opcode::Sign))?;
         let subject = theirs.subject();
-        let proper = name::is_proper(subject) && subject != self.name;
+        let proper = name::is_proper(subject) && subject != self.name();
         if !proper || !theirs.is_self_issued() || theirs.is_private() {
             return Err(Refusal::NotSignable(subject.to_owned()));
         }
-        if theirs.verify(theirs.public_key()).is_err() {
-            return Err(Refusal::NotSignable(subject.to_owned()));
-        }
-        if exchange.now > self.until {
+        if exchange.now > self.identity.until {
             return Err(Refusal::OwnCertificateExpired);
         }
         if exchange.now > theirs.not_after() {
             return Err(Refusal::CertificateExpired(subject.to_owned()));
         }
-        let terms = ReissueTerms {
-            issuer: &self.name,
-            serial: exchange.now.to_wire().seconds(),
-            not_before: exchange.now,
-            not_after: exchange.now + YEAR,
-        };
-        let signed = theirs
-            .reissue(&terms, &self.signer.key, self.signer.scheme)
-            .map_err(|_| Refusal::NotSignable(subject.to_owned()))?;
-        let octets = signed.der().to_vec();
-        Ok(self.signer.sign(exchange.now, value.filestamp, octets)?)
+        Ok(Work::Sign {
+            certificate: Box::new(theirs),
+            filestamp: value.filestamp,
+        })
     }
 
-    /// IFF: the answer to a challenge.
-    fn answer_iff(
-        &mut self,
-        exchange: &Exchange,
-        message: &Message<'_>,
-    ) -> Result<SignedValue, Refusal> {
+    fn iff_work(&self, message: &Message<'_>) -> Result<Work, Refusal> {
         let challenge = value_of(message)?.octets;
-        let iff = self.iff.as_ref();
+        let iff = self.identity.iff.as_ref();
         let iff = iff.ok_or(Refusal::NotOffered(Opcode::Iff))?;
-        let response = iff.respond(challenge, &mut self.random)?;
-        Ok(self.signer.sign(exchange.now, iff.filestamp(), response)?)
+        iff.check_challenge(challenge)?;
+        Ok(Work::Iff {
+            challenge: challenge.to_vec(),
+        })
     }
+}
+
+/// What answers a request.
+pub(super) enum Prepared {
+    /// An empty field.
+    Nothing,
+    /// This value.
+    Value(SignedValue),
+    /// A value that is yet to be made.
+    Task(Task),
 }
 
 fn value_of<'a>(message: &Message<'a>) -> Result<Value<'a>, Refusal> {
     message.value.ok_or(Refusal::Malformed(message.opcode))
 }
 
-/// What [`Host::respond`] made of the reply.
+/// What [`Host::respond`] came to.
+#[derive(Clone, Debug)]
+pub enum Response {
+    /// The reply is complete.
+    Reply(Reply),
+    /// The answer takes public-key work.
+    Work(Box<Job>),
+}
+
+/// What was made of the reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reply {
     /// Field and MAC, or just a MAC, have been appended.

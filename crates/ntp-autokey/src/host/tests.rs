@@ -50,7 +50,7 @@ fn exchange() -> Exchange {
 fn ask(host: &mut Host, packet: &[u8]) -> Result<(Reply, Vec<u8>), Refusal> {
     let mut reply = header(4);
     let packet = Packet::parse(packet).unwrap();
-    match host.respond(&exchange(), &packet, &mut reply) {
+    match host.respond_at_once(&exchange(), &packet, &mut reply) {
         Ok(verdict) => Ok((verdict, reply)),
         Err(refusal) => {
             assert_eq!(reply.len(), 48, "a refusal leaves the reply alone");
@@ -259,7 +259,8 @@ fn an_unsynchronised_server_signs_nothing() {
             ..exchange()
         };
         let packet = Packet::parse(&packet).unwrap();
-        host.respond(&exchange, &packet, &mut reply).unwrap();
+        host.respond_at_once(&exchange, &packet, &mut reply)
+            .unwrap();
         let reply = Packet::parse(&reply).unwrap();
         let field = reply.extensions().next().unwrap();
         assert_eq!(
@@ -318,38 +319,49 @@ fn expired_certificates_sign_nothing_and_are_not_signed() {
 
 #[test]
 fn public_key_work_is_limited() {
-    let mut host = Host::new(
-        Recipe::server().credentials(),
-        HostOptions::default(),
-        [0; 32],
-    )
-    .unwrap();
+    let limits = WorkLimits {
+        all_work_at_once: std::time::Duration::from_millis(20),
+        ..WorkLimits::default()
+    };
+    let options = HostOptions {
+        limits,
+        ..HostOptions::default()
+    };
+    let mut host = Host::new(Recipe::server().credentials(), options, [0; 32]).unwrap();
     let key = Strength::Of2008.key(1).public().to_pkcs1_der();
     let packet = request(Opcode::Cookie, &key);
     let count = (0..200).filter(|_| ask(&mut host, &packet).is_ok()).count();
-    assert_eq!(count, usize::from(WorkLimits::default().each_at_once));
+    assert_eq!(count, usize::from(limits.each_at_once));
     assert_eq!(ask(&mut host, &packet), Err(Refusal::TooMuchWork(CLIENT)));
     // All sources together.
-    let answered = (0..2000u32)
-        .filter(|n| {
-            let remote = IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + n));
-            let mut packet = header(3);
-            packet.extend_from_slice(&request(Opcode::Cookie, &key)[48..]);
-            packet.truncate(packet.len() - 20);
-            SessionKey::new(DigestAlgorithm::Md5, remote, SERVER, KEY_ID, Cookie::PUBLIC)
-                .seal(KEY_ID, &mut packet);
-            let packet = Packet::parse(&packet).unwrap();
-            let exchange = Exchange {
-                remote,
-                ..exchange()
-            };
-            host.respond(&exchange, &packet, &mut header(4)).is_ok()
-        })
-        .count();
-    assert_eq!(
-        answered + count,
-        usize::from(WorkLimits::default().all_at_once)
-    );
+    let mut work = std::time::Duration::ZERO;
+    let mut answered = 0;
+    for n in 0..2000u32 {
+        let remote = IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + n));
+        let mut packet = packet.clone();
+        packet.truncate(packet.len() - 20);
+        SessionKey::new(DigestAlgorithm::Md5, remote, SERVER, KEY_ID, Cookie::PUBLIC)
+            .seal(KEY_ID, &mut packet);
+        let packet = Packet::parse(&packet).unwrap();
+        let exchange = Exchange {
+            remote,
+            ..exchange()
+        };
+        let mut reply = header(4);
+        match host.respond(&exchange, &packet, &mut reply) {
+            Ok(Response::Work(job)) => {
+                assert_eq!(reply.len(), 48, "nothing is sent before it is done");
+                work = job.cost();
+                answered += 1;
+            }
+            other => assert!(
+                matches!(other, Err(Refusal::TooMuchWork(_))),
+                "{remote} {other:?}"
+            ),
+        }
+    }
+    let all = work * (answered + count as u32);
+    assert!(all <= limits.all_work_at_once && all + work > limits.all_work_at_once);
     // Time is not touched by that.
     let cookie = host.session_keys().cookie(SERVER, CLIENT);
     let mut bare = header(3);
@@ -399,7 +411,7 @@ proptest! {
         let mut packet = header(3);
         packet.extend_from_slice(&bytes);
         if let Ok(packet) = Packet::parse(&packet) {
-            let _ = host.respond(&exchange(), &packet, &mut header(4));
+            let _ = host.respond_at_once(&exchange(), &packet, &mut header(4));
         }
         let mut packet = header(3);
         let length = (body.len() + 4).next_multiple_of(4).max(28);
@@ -409,7 +421,7 @@ proptest! {
         packet.resize(48 + length, 0);
         let packet = seal(packet);
         if let Ok(packet) = Packet::parse(&packet) {
-            let _ = host.respond(&exchange(), &packet, &mut header(4));
+            let _ = host.respond_at_once(&exchange(), &packet, &mut header(4));
         }
     }
 

@@ -237,6 +237,12 @@ impl Host {
                 };
                 self.engine.handle(now, Input::LeapFile(read));
             }
+            // In one thread, so that the same seed gives the same world.
+            Output::Work(work) => {
+                let now = self.clock.read(at);
+                let worked = Box::new(work.run());
+                self.engine.handle(now, Input::Worked(Some(worked)));
+            }
             Output::WriteDrift(frequency) => self.drift = Some(frequency),
             Output::Event(event) => self.events.push(event.to_string()),
             Output::Exit(exit) => {

@@ -1,0 +1,113 @@
+//! Autokey requests and their answers.
+
+use std::time::Duration as Elapsed;
+
+use ntp_autokey::{Host, Refusal, Reply, Response};
+use ntp_restrict::RestrictFlags;
+use ntp_wire::{Header, Packet};
+
+use super::Engine;
+use crate::{Arrival, Event, Output, Severity, What, Work, Worked, event::Subject, responder};
+
+/// A lost Autokey client is told to begin anew no more often than this, all clients together.
+const RESTART_INTERVAL: Elapsed = Elapsed::from_secs(1);
+
+/// Public-key work that may be under way at a time; what is asked for beyond that is dropped, and
+/// the client asks again.
+const MOST_WORK: usize = 64;
+
+impl Engine {
+    /// A request with Autokey's extension fields, or whose cookie is not ours.
+    pub(super) fn autokey_request(&mut self, arrival: &Arrival, flags: RestrictFlags, data: &[u8]) {
+        let (Some(host), Ok(packet)) = (&mut self.autokey, Packet::parse(data)) else {
+            return;
+        };
+        let mut header = [0; Header::LENGTH];
+        responder::emit(&self.view, arrival, packet.header(), &mut header);
+        let exchange = ntp_autokey::Exchange {
+            local: arrival.local,
+            remote: arrival.remote.ip(),
+            now: arrival.now.wall,
+            monotonic: arrival.now.monotonic,
+            synchronised: self.system.state.is_synchronised(),
+        };
+        let mut reply = header.to_vec();
+        let answer = host.respond(&exchange, &packet, &mut reply);
+        let send = |data: Vec<u8>| Output::Send {
+            local: arrival.local,
+            remote: arrival.remote,
+            data: data.into(),
+        };
+        match answer {
+            Ok(Response::Reply(Reply::Sealed)) => self.outputs.push_back(send(reply)),
+            // As with any other wrong MAC.
+            Ok(Response::Reply(Reply::CryptoNak { .. }))
+                if flags.contains(RestrictFlags::NO_TRUST) => {}
+            Ok(Response::Reply(Reply::CryptoNak { restart })) => {
+                self.outputs.push_back(send(reply));
+                if let Some(key_id) = restart
+                    && self.next_restart <= self.now.monotonic
+                {
+                    self.next_restart = self.now.monotonic + RESTART_INTERVAL;
+                    let mut packet = header.to_vec();
+                    host.session_keys().seal_restart(
+                        arrival.local,
+                        arrival.remote.ip(),
+                        key_id,
+                        &mut packet,
+                    );
+                    self.outputs.push_back(send(packet));
+                }
+            }
+            Ok(Response::Work(job)) if self.at_work < MOST_WORK => {
+                self.at_work += 1;
+                self.outputs.push_back(Output::Work(Box::new(Work {
+                    arrival: *arrival,
+                    request: *packet.header(),
+                    job: *job,
+                })));
+            }
+            Ok(Response::Work(_)) | Err(Refusal::TooMuchWork(_)) => {
+                self.responder.note_too_much_work();
+            }
+            Err(_) => {}
+        }
+        self.report_host();
+    }
+
+    /// The public-key work for a request is done.
+    pub(super) fn autokey_worked(&mut self, worked: Option<Box<Worked>>) {
+        self.at_work = self.at_work.saturating_sub(1);
+        let (Some(host), Some(worked)) = (&mut self.autokey, worked) else {
+            return;
+        };
+        let Worked {
+            mut arrival,
+            request,
+            finished,
+        } = *worked;
+        arrival.now = self.now;
+        let mut header = [0; Header::LENGTH];
+        responder::emit(&self.view, &arrival, &request, &mut header);
+        let mut reply = header.to_vec();
+        if host.finish(finished, &mut reply).is_ok() {
+            self.outputs.push_back(Output::Send {
+                local: arrival.local,
+                remote: arrival.remote,
+                data: reply.into(),
+            });
+        }
+        self.report_host();
+    }
+
+    /// What Autokey has to say of ourselves.
+    pub(super) fn report_host(&mut self) {
+        while let Some(event) = self.autokey.as_mut().and_then(Host::poll_event) {
+            self.outputs.push_back(Output::Event(Event {
+                severity: Severity::Information,
+                about: Subject::System,
+                what: What::Autokey(event.to_string()),
+            }));
+        }
+    }
+}
