@@ -32,7 +32,9 @@
 //!   [`SignatureScheme`]
 //! - X.509: a [`Certificate`] is parsed, issued from a [`CertificateRequest`], or issued again as
 //!   SIGN does
-//! - identity: an [`IffGroup`] with or without its [`Secret`]; [`secret_power`] for the arithmetic
+//! - identity: an [`IffGroup`] or a [`GqGroup`] with or without its [`Secret`], and the [`MvKeys`] of an
+//!   [`MvAuthority`], an [`MvServer`] and each [`MvClient`]; [`secret_power`] and
+//!   [`secret_product`] for the arithmetic
 //! - files: a [`KeyFile`] is taken apart and opened with a password; [`write_private_key`],
 //!   [`write_certificate`] and [`write_iff_group`] make the text of one
 //!
@@ -57,7 +59,10 @@ mod symmetric;
 pub use certificate::{
     Certificate, CertificateError, CertificateRequest, CertificateTrust, IssueError, ReissueTerms,
 };
-pub use group::{GenerateError, GroupError, IffGroup, Secret, secret_power};
+pub use group::{
+    GenerateError, GqGroup, GroupError, IffGroup, MvAuthority, MvClient, MvKeys, MvServer, Secret,
+    secret_power, secret_product,
+};
 pub use key_file::{
     Cipher, KeyFile, KeyFileError, Protection, WriteError, write_certificate, write_iff_group,
     write_private_key,

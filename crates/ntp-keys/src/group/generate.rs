@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 use super::{GroupError, IffGroup, Secret};
 use crate::public_key::unsigned;
 
+mod gq;
+mod mv;
+
 impl IffGroup {
     /// The bits of p that are made at least, whatever is asked for, as OpenSSL does since 1.0.
     pub const LEAST_MODULUS_BITS: u32 = 512;
@@ -83,9 +86,13 @@ fn secret_below<R: CryptoRng + ?Sized>(
     random: &mut R,
 ) -> Result<Secret, GenerateError> {
     let bound = Zeroizing::new(q.to_bytes_be());
+    let unused = bound.first().map_or(0, |first| first.leading_zeros());
     for _ in 0..256 {
         let mut octets = Zeroizing::new(vec![0; bound.len()]);
         random.fill_bytes(&mut octets);
+        if let Some(first) = octets.first_mut() {
+            *first &= 0xff >> unused;
+        }
         let secret = Secret::from_be_bytes(&octets);
         // Octets of one length compare as the numbers do.
         if *octets < *bound && !secret.as_be_bytes().is_empty() && !secret.is_one() {

@@ -1,7 +1,7 @@
 //! Powers with exponents that nobody may learn, not even from the time they take.
 
 use crypto_bigint::{
-    BoxedUint, Odd,
+    BoxedUint, NonZero, Odd,
     modular::{BoxedMontyForm, BoxedMontyParams},
 };
 use num_bigint::BigUint;
@@ -25,6 +25,19 @@ pub fn secret_power(base: &BigUint, exponent: &Secret, modulus: &BigUint) -> Opt
         .pow(&exponent)
         .retrieve();
     Some(BigUint::from_bytes_be(&power.to_be_bytes()))
+}
+
+/// a b mod modulus, in a time that depends on the sizes only. `None` if the modulus is zero or a
+/// factor is not below it.
+pub fn secret_product(a: &BigUint, b: &BigUint, modulus: &BigUint) -> Option<BigUint> {
+    if a >= modulus || b >= modulus {
+        return None;
+    }
+    let modulus = unsigned(&modulus.to_bytes_be()).ok()?;
+    let precision = modulus.bits_precision();
+    let number = |number: &BigUint| BoxedUint::from_be_slice(&number.to_bytes_be(), precision).ok();
+    let product = number(a)?.mul_mod(&number(b)?, &NonZero::new(modulus).into_option()?);
+    Some(BigUint::from_bytes_be(&product.to_be_bytes()))
 }
 
 /// g^(q-b) mod p.
