@@ -7,12 +7,14 @@ mod write;
 use der::Decode;
 use thiserror::Error;
 
-use self::private::Numbers;
+use self::private::{DsaNumbers, Numbers};
 pub use self::write::{
-    Cipher, Protection, WriteError, write_certificate, write_iff_group, write_private_key,
+    Cipher, Protection, WriteError, write_certificate, write_gq_group, write_iff_group,
+    write_mv_client, write_mv_keys, write_mv_server, write_private_key,
 };
 use crate::{
-    Certificate, CertificateError, GroupError, IffGroup, PrivateKey, PrivateKeyError,
+    Certificate, CertificateError, GqGroup, GroupError, IffGroup, MvClient, MvServer, PrivateKey,
+    PrivateKeyError,
     pem::{PemBlock, PemError},
 };
 
@@ -80,7 +82,7 @@ impl KeyFile {
     /// [`KeyFileError`] if there is none, or the password is not its.
     pub fn private_key(&self, password: &str) -> Result<PrivateKey, KeyFileError> {
         match private::open(self.first()?, password)? {
-            Numbers::Rsa(key) => Ok(PrivateKey::from_rsa(*key)?),
+            Numbers::Rsa(numbers) => Ok(PrivateKey::from_rsa(numbers.into_key()?)?),
             Numbers::Dsa(_) => Err(KeyFileError::WrongKind {
                 wanted: "RSA private key",
                 found: "DSA private key".into(),
@@ -110,17 +112,79 @@ impl KeyFile {
     ///
     /// [`KeyFileError`] if there is none, the password is not its, or its public value was lost.
     pub fn iff_group(&self, password: &str) -> Result<IffGroup, KeyFileError> {
+        let numbers = dsa(self.first()?, password, "IFF group (DSA private key)")?;
+        Ok(numbers.into_iff_group()?)
+    }
+
+    /// The GQ group in it: the server's half with its secret, or the parameters that clients have.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] if there is none or the password is not its.
+    pub fn gq_group(&self, password: &str) -> Result<GqGroup, KeyFileError> {
         match private::open(self.first()?, password)? {
-            Numbers::Dsa(numbers) => Ok(numbers.into_iff_group()?),
-            Numbers::Rsa(_) => Err(KeyFileError::WrongKind {
-                wanted: "IFF group (DSA private key)",
-                found: "RSA private key".into(),
+            Numbers::Rsa(numbers) => numbers.into_gq_group(),
+            Numbers::Dsa(_) => Err(KeyFileError::WrongKind {
+                wanted: "GQ group (RSA private key)",
+                found: "DSA private key".into(),
             }),
+        }
+    }
+
+    /// The keys of an MV group's server in it, alone or behind those of the authority.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] if there are none, the password is not theirs, or a public value was lost.
+    pub fn mv_server(&self, password: &str) -> Result<MvServer, KeyFileError> {
+        let block = self.blocks.get(1).map_or_else(|| self.first(), Ok)?;
+        let numbers = dsa(block, password, "MV server key (DSA private key)")?;
+        Ok(numbers.into_mv_server()?)
+    }
+
+    /// The keys of one client of an MV group in it, alone or, by number from 1, behind those of the
+    /// authority and the server.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] if there are none, the password is not theirs, or a public value was lost.
+    pub fn mv_client(&self, password: &str, number: usize) -> Result<MvClient, KeyFileError> {
+        let block = match &self.blocks[..] {
+            [alone] => alone,
+            several => number
+                .checked_add(1)
+                .filter(|_| number > 0)
+                .and_then(|index| several.get(index))
+                .ok_or_else(|| KeyFileError::NoSuchClient {
+                    number,
+                    clients: several.len().saturating_sub(2),
+                })?,
+        };
+        let numbers = dsa(block, password, "MV client key (DSA private key)")?;
+        Ok(numbers.into_mv_client()?)
+    }
+
+    /// How many clients of an MV group it has keys of.
+    pub fn mv_clients(&self) -> usize {
+        match self.blocks.len() {
+            1 => 1,
+            several => several.saturating_sub(2),
         }
     }
 
     fn first(&self) -> Result<&PemBlock, KeyFileError> {
         self.blocks.first().ok_or(KeyFileError::Empty)
+    }
+}
+
+/// The numbers of a block that should be a `wanted`.
+fn dsa(block: &PemBlock, password: &str, wanted: &'static str) -> Result<DsaNumbers, KeyFileError> {
+    match private::open(block, password)? {
+        Numbers::Dsa(numbers) => Ok(numbers),
+        Numbers::Rsa(_) => Err(KeyFileError::WrongKind {
+            wanted,
+            found: "RSA private key".into(),
+        }),
     }
 }
 
@@ -153,6 +217,14 @@ pub enum KeyFileError {
         wanted: &'static str,
         /// What is there.
         found: String,
+    },
+    /// It has keys of fewer clients.
+    #[error("it holds the keys of {clients} clients: there is no number {number}")]
+    NoSuchClient {
+        /// Whose was looked for.
+        number: usize,
+        /// How many there are.
+        clients: usize,
     },
     /// The ASN.1 in it is damaged.
     #[error("its ASN.1 is damaged: {0}")]

@@ -36,7 +36,8 @@
 //!   [`MvAuthority`], an [`MvServer`] and each [`MvClient`]; [`secret_power`] and
 //!   [`secret_product`] for the arithmetic
 //! - files: a [`KeyFile`] is taken apart and opened with a password; [`write_private_key`],
-//!   [`write_certificate`] and [`write_iff_group`] make the text of one
+//!   [`write_certificate`], [`write_iff_group`], [`write_gq_group`], [`write_mv_keys`],
+//!   [`write_mv_server`] and [`write_mv_client`] make the text of one
 //!
 //! # What it refuses
 //!
@@ -64,8 +65,8 @@ pub use group::{
     secret_power, secret_product,
 };
 pub use key_file::{
-    Cipher, KeyFile, KeyFileError, Protection, WriteError, write_certificate, write_iff_group,
-    write_private_key,
+    Cipher, KeyFile, KeyFileError, Protection, WriteError, write_certificate, write_gq_group,
+    write_iff_group, write_mv_client, write_mv_keys, write_mv_server, write_private_key,
 };
 pub use pem::PemError;
 pub use private_key::{DecryptError, PrivateKey, PrivateKeyError, SignError};

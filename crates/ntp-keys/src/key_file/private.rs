@@ -10,7 +10,9 @@ use rsa::{RsaPrivateKey, pkcs1::DecodeRsaPrivateKey};
 use zeroize::Zeroizing;
 
 use super::{KeyFileError, is_sequence, legacy};
-use crate::{GroupError, IffGroup, PrivateKeyError, Secret, pem::PemBlock};
+use crate::{
+    GqGroup, GroupError, IffGroup, MvClient, MvServer, PrivateKeyError, Secret, pem::PemBlock,
+};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
@@ -20,9 +22,12 @@ const MOST_ROUNDS: u32 = 5_000_000;
 
 /// What a private key block holds.
 pub(super) enum Numbers {
-    Rsa(Box<RsaPrivateKey>),
+    Rsa(RsaNumbers),
     Dsa(DsaNumbers),
 }
+
+/// The numbers of an RSA private key, which is also the form of GQ groups; still as PKCS#1.
+pub(super) struct RsaNumbers(Zeroizing<Vec<u8>>);
 
 /// The numbers of a DSA private key, which is the form of identity groups.
 pub(super) struct DsaNumbers {
@@ -53,7 +58,62 @@ struct Parameters<'a> {
     g: UintRef<'a>,
 }
 
+impl RsaNumbers {
+    /// As an RSA key.
+    pub(super) fn into_key(self) -> Result<RsaPrivateKey, KeyFileError> {
+        RsaPrivateKey::from_pkcs1_der(&self.0)
+            .map_err(|error| PrivateKeyError::Numbers(error.to_string()).into())
+    }
+
+    /// As a GQ group: p and q are 1 where there is no secret, else u and v.
+    ///
+    /// The exponent b stands in the place of e (older ntpd), of d (4.2.8 with OpenSSL 1.1, for which
+    /// files must be rewritten), or in both.
+    pub(super) fn into_gq_group(self) -> Result<GqGroup, KeyFileError> {
+        let numbers = rsa::pkcs1::RsaPrivateKey::from_der(&self.0)?;
+        let big = |number: UintRef<'_>| BigUint::from_bytes_be(number.as_bytes());
+        let (n, e, d) = (
+            big(numbers.modulus),
+            big(numbers.public_exponent),
+            big(numbers.private_exponent),
+        );
+        let u = Secret::from_be_bytes(numbers.prime1.as_bytes());
+        if u.is_one() {
+            return Ok(GqGroup::client(n, e)?);
+        }
+        let v = big(numbers.prime2);
+        let mut problem = GroupError::Inconsistent("v is not u^-b mod n");
+        for b in [d, e] {
+            match GqGroup::server(n.clone(), b, u.clone()) {
+                Ok(group) if group.v() == Some(&v) => return Ok(group),
+                Ok(_) | Err(GroupError::OutOfRange { name: "b" }) => {}
+                Err(error) => problem = error,
+            }
+        }
+        Err(problem.into())
+    }
+}
+
 impl DsaNumbers {
+    /// As the keys of an MV group's server: E, ḡ and ĝ in the places of g, x and y.
+    pub(super) fn into_mv_server(self) -> Result<MvServer, GroupError> {
+        let Self { p, q, g, y, x } = self;
+        let private = BigUint::from_bytes_be(x.as_be_bytes());
+        let public = y.ok_or(GroupError::PublicValueLost)?;
+        MvServer::new(p, q, g, private, public)
+    }
+
+    /// As the keys of a client of an MV group: x̄ and x̂ in the places of x and y, 1 in those of q
+    /// and g.
+    pub(super) fn into_mv_client(self) -> Result<MvClient, GroupError> {
+        let Self { p, q, y, x, .. } = self;
+        if q != BigUint::from(1_u8) {
+            return Err(GroupError::Inconsistent("these are not a client's keys"));
+        }
+        let public = y.ok_or(GroupError::PublicValueLost)?;
+        MvClient::new(p, x, Secret::from_be_bytes(&public.to_bytes_be()))
+    }
+
     /// As an IFF group: the secret 1 stands where there is none.
     pub(super) fn into_iff_group(self) -> Result<IffGroup, GroupError> {
         let Self { p, q, g, y, x } = self;
@@ -88,7 +148,7 @@ pub(super) fn open(block: &PemBlock, password: &str) -> Result<Numbers, KeyFileE
         "PRIVATE KEY" => pkcs8(&block.body),
         "RSA PRIVATE KEY" => {
             let plain = decrypt(block, password)?;
-            Ok(Numbers::Rsa(rsa(&plain)?))
+            Ok(Numbers::Rsa(RsaNumbers(plain)))
         }
         "DSA PRIVATE KEY" => {
             let plain = decrypt(block, password)?;
@@ -126,7 +186,10 @@ fn decrypt(block: &PemBlock, password: &str) -> Result<Zeroizing<Vec<u8>>, KeyFi
 fn pkcs8(octets: &[u8]) -> Result<Numbers, KeyFileError> {
     let info = PrivateKeyInfoRef::from_der(octets)?;
     match info.algorithm.oid {
-        RSA => Ok(Numbers::Rsa(rsa(info.private_key.as_bytes())?)),
+        RSA => {
+            let octets = info.private_key.as_bytes().to_vec();
+            Ok(Numbers::Rsa(RsaNumbers(Zeroizing::new(octets))))
+        }
         DSA => {
             let parameters = info
                 .algorithm
@@ -151,12 +214,6 @@ fn pkcs8(octets: &[u8]) -> Result<Numbers, KeyFileError> {
             found: format!("private key of the algorithm {other}"),
         }),
     }
-}
-
-fn rsa(octets: &[u8]) -> Result<Box<RsaPrivateKey>, KeyFileError> {
-    RsaPrivateKey::from_pkcs1_der(octets)
-        .map(Box::new)
-        .map_err(|error| PrivateKeyError::Numbers(error.to_string()).into())
 }
 
 /// Refuses an encryption that would take the start of a daemon minutes to undo.

@@ -180,3 +180,86 @@ fn other_files_are_refused() {
         Err(KeyFileError::WrongKind { .. })
     ));
 }
+
+#[test]
+fn gq_groups_are_read_wherever_the_exponent_stands() {
+    let open = |text| KeyFile::parse(text).unwrap().gq_group("redhat").unwrap();
+    // The same group: as the reference wrote it, and as its server reads it.
+    let stock = open(include_str!("../../tests/vectors/reference-gqkey"));
+    let rewritten = open(include_str!("../../tests/vectors/gqkey-for-reference"));
+    assert!(stock.secret().is_some());
+    assert_eq!(stock, rewritten);
+    let client = open(include_str!("../../tests/vectors/reference-gqpar"));
+    assert_eq!(client, stock.without_secret());
+}
+
+#[test]
+fn mv_keys_are_read_unless_their_public_values_were_lost() {
+    let open = |text| KeyFile::parse(text).unwrap();
+    let server = open(include_str!("../../tests/vectors/mvkey-traditional"));
+    let server = server.mv_server("").unwrap();
+    let client = open(include_str!("../../tests/vectors/mvpar-traditional"));
+    assert_eq!(client.mv_clients(), 1);
+    assert_eq!(client.mv_client("", 1).unwrap().p(), server.p());
+    let lost = Err(KeyFileError::Group(GroupError::PublicValueLost));
+    let authority = open(include_str!("../../tests/vectors/reference-mvta"));
+    assert_eq!(authority.mv_clients(), 3);
+    assert_eq!(authority.mv_server("redhat").map(|_| ()), lost);
+    for number in 1..=3 {
+        assert_eq!(authority.mv_client("redhat", number).map(|_| ()), lost);
+    }
+    let export = open(include_str!("../../tests/vectors/reference-mvpar"));
+    assert_eq!(export.mv_client("", 1).map(|_| ()), lost);
+}
+
+#[test]
+fn groups_survive_the_way_there_and_back() {
+    let protection = |cipher| Protection {
+        password: "linux",
+        cipher,
+    };
+    let gq = GqGroup::generate(512, &mut random()).unwrap();
+    let mv = crate::MvKeys::generate(3, 512, &mut random()).unwrap();
+    for cipher in [None, Some(Cipher::Aes128), Some(Cipher::TripleDes)] {
+        let protection = cipher.map(protection);
+        let protection = protection.as_ref();
+        for group in [&gq, &gq.without_secret()] {
+            let text = write_gq_group("x.1", "now", group, protection, &mut random()).unwrap();
+            assert_eq!(
+                &KeyFile::parse(&text).unwrap().gq_group("linux").unwrap(),
+                group
+            );
+        }
+        let text = write_mv_keys("x.1", "now", &mv, protection, &mut random()).unwrap();
+        let whole = KeyFile::parse(&text).unwrap();
+        assert_eq!(whole.mv_server("linux").unwrap(), mv.server);
+        for (number, client) in (1..).zip(&mv.clients) {
+            assert_eq!(&whole.mv_client("linux", number).unwrap(), client);
+            let text = write_mv_client("x.1", "now", client, protection, &mut random()).unwrap();
+            let alone = KeyFile::parse(&text).unwrap();
+            assert_eq!(&alone.mv_client("linux", 1).unwrap(), client);
+        }
+        for number in [0, 4, usize::MAX] {
+            let error = whole.mv_client("linux", number).unwrap_err();
+            assert_eq!(error, KeyFileError::NoSuchClient { number, clients: 3 });
+        }
+        let text = write_mv_server("x.1", "now", &mv.server, protection, &mut random()).unwrap();
+        assert_eq!(
+            KeyFile::parse(&text).unwrap().mv_server("linux").unwrap(),
+            mv.server
+        );
+    }
+}
+
+#[test]
+fn one_kind_of_group_is_not_taken_for_another() {
+    let mv = crate::MvKeys::generate(2, 512, &mut random()).unwrap();
+    let text = write_mv_keys("x.1", "now", &mv, None, &mut random()).unwrap();
+    let file = KeyFile::parse(&text).unwrap();
+    assert!(file.gq_group("").is_err());
+    let iff = KeyFile::parse(IFF_KEY).unwrap();
+    assert!(iff.mv_server("redhat").is_err());
+    assert!(iff.mv_client("redhat", 1).is_err());
+    let host = KeyFile::parse(HOST).unwrap();
+    assert!(host.gq_group("redhat").is_err());
+}

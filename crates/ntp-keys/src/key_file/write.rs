@@ -1,18 +1,17 @@
 //! Key files as text, in the reference's layout.
 
-use aes::{Aes128, Aes256};
-use der::{Encode, Sequence, asn1::UintRef};
-use des::TdesEde3;
-use num_bigint::BigUint;
 use pkcs8::{PrivateKeyInfoRef, pkcs5::pbes2};
 use rand::CryptoRng;
 use rsa::pkcs8::EncodePrivateKey;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::legacy;
-use crate::{Certificate, IffGroup, PrivateKey, pem::PemBlock};
+use crate::{Certificate, PrivateKey, pem::PemBlock};
 use der::Decode;
+
+mod group;
+
+pub use group::{write_gq_group, write_iff_group, write_mv_client, write_mv_keys, write_mv_server};
 
 /// Rounds of PBKDF2: each costs who guesses passwords as much as it costs ntpd at its start.
 const ROUNDS: u32 = 10_000;
@@ -111,11 +110,11 @@ pub fn write_private_key<R: CryptoRng + ?Sized>(
     Ok(file(
         name,
         date,
-        &PemBlock {
+        &[PemBlock {
             label: label.into(),
             encryption: None,
             body,
-        },
+        }],
     ))
 }
 
@@ -125,111 +124,13 @@ pub fn write_certificate(name: &str, date: &str, certificate: &Certificate) -> S
     file(
         name,
         date,
-        &PemBlock {
+        &[PemBlock {
             label: "CERTIFICATE".into(),
             encryption: None,
             body,
-        },
+        }],
     )
     .to_string()
-}
-
-/// The text of an IFF group's file: with its secret the server's, without it the parameters that
-/// clients have.
-///
-/// It is a traditional `DSA PRIVATE KEY`, since PKCS#8 has no room for v, without which no client
-/// can verify anything. Every version of ntpd reads it.
-///
-/// # Errors
-///
-/// [`WriteError`] if the library refuses to encode it.
-pub fn write_iff_group<R: CryptoRng + ?Sized>(
-    name: &str,
-    date: &str,
-    group: &IffGroup,
-    protection: Option<&Protection<'_>>,
-    random: &mut R,
-) -> Result<Zeroizing<String>, WriteError> {
-    #[derive(Sequence)]
-    struct Dsa<'a> {
-        version: u8,
-        p: UintRef<'a>,
-        q: UintRef<'a>,
-        g: UintRef<'a>,
-        v: UintRef<'a>,
-        b: UintRef<'a>,
-    }
-    let octets = |number: &BigUint| number.to_bytes_be();
-    let (p, q, g, v) = (
-        octets(group.p()),
-        octets(group.q()),
-        octets(group.g()),
-        octets(group.v()),
-    );
-    let b = group
-        .secret()
-        .map_or(&[1][..], |secret| secret.as_be_bytes());
-    let encode = || -> der::Result<Vec<u8>> {
-        Dsa {
-            version: 0,
-            p: UintRef::new(&p)?,
-            q: UintRef::new(&q)?,
-            g: UintRef::new(&g)?,
-            v: UintRef::new(&v)?,
-            b: UintRef::new(b)?,
-        }
-        .to_der()
-    };
-    let plain = Zeroizing::new(encode().map_err(|error| WriteError(error.to_string()))?);
-    let (encryption, body) = match protection {
-        None => (None, plain),
-        Some(protection) => {
-            let (cipher, vector, body) = encrypt(protection, &plain, random)
-                .ok_or_else(|| WriteError("the cipher refuses".into()))?;
-            (Some((cipher.to_owned(), vector)), Zeroizing::new(body))
-        }
-    };
-    Ok(file(
-        name,
-        date,
-        &PemBlock {
-            label: "DSA PRIVATE KEY".into(),
-            encryption,
-            body,
-        },
-    ))
-}
-
-fn encrypt<R: CryptoRng + ?Sized>(
-    protection: &Protection<'_>,
-    plain: &[u8],
-    random: &mut R,
-) -> Option<(&'static str, Vec<u8>, Vec<u8>)> {
-    let mut vector = vec![
-        0;
-        if protection.cipher == Cipher::TripleDes {
-            8
-        } else {
-            16
-        }
-    ];
-    random.fill_bytes(&mut vector);
-    let password = protection.password;
-    let (name, body) = match protection.cipher {
-        Cipher::Aes128 => (
-            "AES-128-CBC",
-            legacy::encrypt_by::<Aes128>(&vector, password, plain)?,
-        ),
-        Cipher::Aes256 => (
-            "AES-256-CBC",
-            legacy::encrypt_by::<Aes256>(&vector, password, plain)?,
-        ),
-        Cipher::TripleDes => (
-            "DES-EDE3-CBC",
-            legacy::encrypt_by::<TdesEde3>(&vector, password, plain)?,
-        ),
-    };
-    Some((name, vector, body))
 }
 
 fn parameters<R: CryptoRng + ?Sized>(
@@ -254,8 +155,10 @@ fn parameters<R: CryptoRng + ?Sized>(
     })
 }
 
-fn file(name: &str, date: &str, block: &PemBlock) -> Zeroizing<String> {
+fn file(name: &str, date: &str, blocks: &[PemBlock]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(format!("# {name}\n# {date}\n\n"));
-    block.write(&mut text);
+    for block in blocks {
+        block.write(&mut text);
+    }
     text
 }
