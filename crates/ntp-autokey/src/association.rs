@@ -10,21 +10,43 @@ use crate::{
     key_list::KeyList,
 };
 
+mod renewal;
 mod reply;
 mod request;
 mod trail;
 
+use renewal::Renewal;
 pub use reply::Received;
 use trail::Trail;
 
-/// After this long an association begins anew: 2^19 s, six days.
+/// After this long all is asked anew: 2^19 s, six days.
 const REFRESH: Duration = Duration::from_secs(1 << 19);
 
-/// This many refusals in a row make an association begin anew.
-const MOST_REFUSALS: u8 = 4;
+/// After this long the cookie is asked for anew: 2^16 s, 18 hours. Servers change it now and then.
+const COOKIE_LIFE: Duration = Duration::from_secs(1 << 16);
 
-/// A proventic association begins anew because of refusals at most once in this time.
-const RESTART_INTERVAL: Duration = Duration::from_secs(3600);
+/// The wait from one step of the dance to the next.
+const STEP: Duration = Duration::from_secs(1);
+
+/// The longest wait before a server is asked again that could not answer yet.
+const LONGEST_STEP: Duration = Duration::from_secs(16);
+
+/// This many requests in a row that are refused make a dance begin anew that has proven nothing
+/// yet.
+const MOST_REFUSALS: u8 = 2;
+
+/// So much trouble makes a dance begin anew that has proven nothing yet: each answer that is wrong
+/// counts for [`WRONG`], each empty one for one. Empty ones come from a server that is not
+/// synchronised: 48 of them are twelve minutes.
+const MOST_TROUBLE: u8 = 48;
+const WRONG: u8 = 6;
+
+/// Replies with fields to one request that may prove nothing: each takes public-key work of ours,
+/// so the rest is not looked at.
+const MOST_WRONG: u8 = 64;
+
+/// The same error is told again after this time only.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// The longest pause between two tries of what is not needed for time: this many polls.
 const LONGEST_PAUSE: u8 = 64;
@@ -57,24 +79,38 @@ pub struct ClientOptions {
 /// [`StatusWord::VERIFIED`], and [`Event::IdentityNotRun`] says so. With a server that offers no
 /// scheme, trusted certificates are all there is to verify, and the bit is lit as in the reference.
 ///
-/// # Beginning anew
+/// # Asking anew
 ///
 /// A crypto-NAK, an error field and a wrong MAC are things that anybody can send who sees the
-/// requests. So one alone does nothing. Four in a row, each in answer to a request of its own and
-/// without any good reply before or after it, make the association begin anew; one that is
-/// proventic at most once an hour. Who can bring that about can keep the true replies away, and so
-/// gains nothing.
+/// requests. So none of them takes anything away that is proven. A reply must return the random
+/// number and, but for a crypto-NAK, the key identifier of a request: who sees no packets cannot
+/// do that at all. If a request was refused and no good reply has come before the next one is due,
+/// the dance is done once more *beside* what is proven, and what is proven goes on to be used until
+/// the new dance is complete; if that comes to nothing, it is as if it had not been. So a server
+/// with a new key or another secret is back within two polls, and who forges refusals causes some
+/// packets, at first six of them a minute, then ever fewer, and no loss of time.
+///
+/// In the same way the dance is done anew after six days, and in the last day of a certificate. The
+/// cookie alone is asked for anew each 18 hours.
 #[derive(Debug)]
 pub struct Association {
     options: ClientOptions,
+    /// The dance that is under way, or complete.
     dance: Dance,
+    /// What is proven, while the dance is done once more.
+    standing: Option<Box<Dance>>,
+    renewal: Renewal,
     list: KeyList,
     sent: Option<Sent>,
     began: Option<Monotonic>,
     refusals: u8,
-    last_restart: Option<Monotonic>,
+    trouble: u8,
     pause: Pause,
+    /// How long to wait for the next request, if not a whole poll.
+    soon: Option<Duration>,
     last_error: Option<ReceiveError>,
+    /// The error that was last told of, and when.
+    told: Option<(u16, Monotonic)>,
     events: Events,
 }
 
@@ -122,6 +158,7 @@ enum Identity {
 struct CookieValue {
     cookie: Cookie,
     timestamp: Stamp,
+    received: Monotonic,
 }
 
 /// The request that waits for its reply.
@@ -131,6 +168,27 @@ struct Sent {
     opcode: Option<Opcode>,
     /// Whether something has come that looks as if the server had forgotten us.
     refused: bool,
+    /// How many replies have proven nothing.
+    wrong: u8,
+    /// Whether the reply has come.
+    answered: bool,
+}
+
+impl Sent {
+    const fn new(key_id: KeyId, opcode: Option<Opcode>) -> Self {
+        Self {
+            key_id,
+            opcode,
+            refused: false,
+            wrong: 0,
+            answered: false,
+        }
+    }
+
+    /// Whether a reply may still come.
+    const fn is_open(&self) -> bool {
+        !self.answered && (self.opcode.is_none() || self.wrong < MOST_WRONG)
+    }
 }
 
 /// Pauses between tries of SIGN and LEAP, in polls: a server that does not answer them must not
@@ -163,41 +221,44 @@ impl Association {
         Self {
             options,
             dance: Dance::default(),
+            standing: None,
+            renewal: Renewal::default(),
             list: KeyList::default(),
             sent: None,
             began: None,
             refusals: 0,
-            last_restart: None,
+            trouble: 0,
             pause: Pause::default(),
+            soon: None,
             last_error: None,
+            told: None,
             events: Events::default(),
         }
     }
 
     /// What the server offers, as far as it has been or will be proven, and how far the dance has
     /// come: `flags`.
-    pub const fn status(&self) -> StatusWord {
-        self.dance.status
+    pub fn status(&self) -> StatusWord {
+        self.proven().status
     }
 
     /// The name that the server gives itself: `host`.
     pub fn server_name(&self) -> Option<&str> {
-        self.dance.server.as_ref().map(|server| &*server.name)
+        self.proven().server.as_ref().map(|server| &*server.name)
     }
 
     /// The server's signature scheme as ntpq prints it: `md5WithRSAEncryption`.
     pub fn signature_name(&self) -> Option<&'static str> {
-        let server = self.dance.server.as_ref();
+        let server = self.proven().server.as_ref();
         server.map(|server| server.scheme.long_name())
     }
 
     /// Whether the server has proven who it is: the condition `auth` is `ok`.
-    pub const fn is_proventic(&self) -> bool {
-        self.dance.status.contains(StatusWord::PROVENTIC)
+    pub fn is_proventic(&self) -> bool {
+        self.status().contains(StatusWord::PROVENTIC)
     }
 
-    /// Whether nothing is left to ask. Until then, and while answers bring it forward
-    /// ([`Received::progress`]), ask each 2 s; when one did not, at the poll interval.
+    /// Whether nothing is left to ask.
     ///
     /// SIGN and LEAP are asked only when the own clock is `synchronised`, and count only then.
     pub fn is_complete(&self, synchronised: bool) -> bool {
@@ -209,6 +270,14 @@ impl Association {
             missing &= !(StatusWord::SIGNED | StatusWord::LEAP).bits();
         }
         missing == 0
+    }
+
+    /// How long to wait before the next request, if that should be less than the poll interval:
+    /// 1 s after a step that brought the dance forward, or after a refusal that must be looked
+    /// into; a little more each time after an empty answer, for so answers a server that is not
+    /// synchronised yet. To be asked after each reply; says it once.
+    pub fn take_soon(&mut self) -> Option<Duration> {
+        self.soon.take()
     }
 
     /// What went wrong last, until something goes right.
@@ -228,12 +297,21 @@ impl Association {
 
     fn begin_anew(&mut self, reason: RestartReason) {
         self.dance = Dance::default();
+        self.standing = None;
+        self.renewal.forget();
         self.list.forget();
         self.sent = None;
         self.began = None;
         self.refusals = 0;
+        self.trouble = 0;
         self.pause = Pause::default();
+        self.soon = None;
         self.events.push(Event::Restarted(reason));
+    }
+
+    /// The dance that bare packets rely on.
+    fn proven(&self) -> &Dance {
+        self.standing.as_deref().unwrap_or(&self.dance)
     }
 
     /// The server's key and scheme, once its certificate has come.
@@ -243,10 +321,8 @@ impl Association {
     }
 
     fn cookie(&self) -> Cookie {
-        self.dance
-            .cookie
-            .as_ref()
-            .map_or(Cookie::PUBLIC, |value| value.cookie)
+        let cookie = self.proven().cookie.as_ref();
+        cookie.map_or(Cookie::PUBLIC, |value| value.cookie)
     }
 }
 

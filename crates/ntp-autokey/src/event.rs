@@ -81,6 +81,8 @@ pub enum Event {
     },
     /// The dance begins anew.
     Restarted(RestartReason),
+    /// The dance is done once more, beside what is proven.
+    Renewal(RestartReason),
 }
 
 /// A certificate as the log shows it.
@@ -120,9 +122,13 @@ impl fmt::Display for CertificateNote {
 pub enum RestartReason {
     /// Six days have passed.
     Age,
-    /// The server has refused several requests in a row: it does not know the cookie any more, or
-    /// has other keys.
+    /// The server has refused what was asked: it does not know the cookie any more, or has other
+    /// keys; or somebody wants us to think so.
     Refused,
+    /// The dance came no further.
+    Stuck,
+    /// A certificate of the trail will soon expire.
+    Expiring,
     /// A certificate of the trail has expired.
     Expired,
     /// Somebody asked for it.
@@ -133,7 +139,9 @@ impl fmt::Display for RestartReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Age => "the association is six days old",
-            Self::Refused => "the server has refused several requests in a row",
+            Self::Refused => "the server has refused a request",
+            Self::Stuck => "it came no further",
+            Self::Expiring => "a certificate of the trail will soon expire",
             Self::Expired => "a certificate of the trail has expired",
             Self::Asked => "asked for",
         })
@@ -188,6 +196,7 @@ impl fmt::Display for Event {
                 error.words()
             ),
             Self::Restarted(reason) => write!(f, "restart: {reason}"),
+            Self::Renewal(reason) => write!(f, "renewal: {reason}"),
         }
     }
 }

@@ -261,6 +261,12 @@ impl Host {
         self.events.pop()
     }
 
+    /// Has another secret.
+    #[cfg(test)]
+    pub(crate) fn pretend_secret(&mut self, secret: [u8; 32]) {
+        self.keys = SessionKeys::new(self.keys.algorithm(), &secret);
+    }
+
     /// The source of everything random.
     pub(crate) const fn random(&mut self) -> &mut ChaCha20Rng {
         &mut self.random

@@ -227,6 +227,21 @@ impl ReceiveError {
         }
     }
 
+    /// Whether another try from the start may do better: keys and certificates were renewed on the
+    /// way, or what came first was forged.
+    pub(crate) const fn may_be_of_a_moment(&self) -> bool {
+        matches!(
+            self,
+            Self::CertificateSignature { .. }
+                | Self::CertificateOlderThanItsFile { .. }
+                | Self::ForeignCertificate { .. }
+                | Self::Loop { .. }
+                | Self::Validity { .. }
+                | Self::Malformed(_)
+                | Self::Older
+        )
+    }
+
     /// Whether it may mean that the server has forgotten us or has new keys, so that only
     /// beginning anew helps.
     pub(crate) const fn hints_at_new_keys(&self) -> bool {

@@ -147,6 +147,13 @@ impl Recipe {
         }
     }
 
+    /// The same host with another secret.
+    pub(crate) fn host_with_secret(&self, secret: u8) -> Host {
+        let mut host = self.host();
+        host.pretend_secret([secret; 32]);
+        host
+    }
+
     pub(crate) fn host(&self) -> Host {
         let options = HostOptions {
             digest: self.digest,

@@ -1,11 +1,12 @@
 //! What the client makes of replies.
 
 use ntp_keys::{Certificate, SignatureScheme};
-use ntp_wire::{ExtensionField, Packet, Trailer};
+use ntp_wire::{ExtensionField, Monotonic, Packet, Trailer};
 use zeroize::Zeroizing;
 
 use super::{
-    Association, CookieValue, Identity, MOST_REFUSALS, Pause, RESTART_INTERVAL, Sent, Server, Trail,
+    Association, CookieValue, Identity, LONGEST_STEP, MOST_TROUBLE, Pause, QUIET, STEP, Server,
+    Trail, WRONG,
 };
 use crate::{
     CertificateNote, Cookie, Direction, Event, Exchange, Host, IffGroups, LeapValues, Message,
@@ -37,58 +38,79 @@ impl Association {
         groups: &IffGroups,
         reply: &Packet<'_>,
     ) -> Result<Received, ReceiveError> {
-        let sent = self.sent;
         match self.take(host, exchange, groups, reply) {
             Ok(received) => {
+                if let Some(sent) = &mut self.sent {
+                    sent.answered = true;
+                }
                 self.refusals = 0;
+                self.trouble = 0;
                 if received.progress || received.time_usable {
                     self.last_error = None;
+                }
+                if received.progress {
+                    // The next step; or time, for a step brings none.
+                    self.soon = Some(STEP);
                 }
                 Ok(received)
             }
             Err(error) => {
                 let field = reply.extensions().next().map_or(0, |field| head(&field));
-                self.note_error(field, error.clone());
-                self.count_refusal(exchange, sent, &error);
+                self.note_error(exchange.monotonic, field, error.clone());
+                self.note_failure(exchange, &error);
                 Err(error)
             }
         }
     }
 
-    /// Remembers and logs what went wrong.
-    pub(super) fn note_error(&mut self, field: u32, error: ReceiveError) {
-        self.events.push(Event::Error {
-            association: self.options.association,
-            field,
-            error: error.clone(),
-        });
+    /// Remembers what went wrong, and tells of it: of each kind of error once a minute, for who sees
+    /// our requests can send us any number of wrong replies.
+    pub(super) fn note_error(&mut self, now: Monotonic, field: u32, error: ReceiveError) {
+        let code = error.code();
+        let is_new = self
+            .told
+            .is_none_or(|(last, at)| now.since(at) >= if last == code { QUIET } else { STEP });
+        if is_new {
+            self.told = Some((code, now));
+            self.events.push(Event::Error {
+                association: self.options.association,
+                field,
+                error: error.clone(),
+            });
+        }
         self.last_error = Some(error);
     }
 
-    /// Begins anew after enough signs that the server has new keys.
-    fn count_refusal(&mut self, exchange: &Exchange, sent: Option<Sent>, error: &ReceiveError) {
-        // Without an answer to SIGN and LEAP we can do, and many a server has none.
-        let spare =
-            sent.is_some_and(|sent| matches!(sent.opcode, Some(Opcode::Sign | Opcode::Leap)));
-        if sent.is_none() || spare || !error.hints_at_new_keys() {
+    /// Remembers what a reply that proved nothing may mean.
+    fn note_failure(&mut self, exchange: &Exchange, error: &ReceiveError) {
+        let Some(sent) = self.sent.as_mut().filter(|sent| sent.is_open()) else {
             return;
-        }
-        // One request counts once, and its true reply may still come.
-        if let Some(sent) = &mut self.sent {
-            if sent.refused {
-                return;
-            }
+        };
+        // Without an answer to SIGN and LEAP we can do, and many a server has none.
+        let spare = matches!(sent.opcode, Some(Opcode::Sign | Opcode::Leap));
+        let is_first = sent.wrong == 0;
+        sent.wrong = sent.wrong.saturating_add(1);
+        if error.hints_at_new_keys() && !spare {
             sent.refused = true;
         }
-        self.refusals = self.refusals.saturating_add(1);
-        let now = exchange.monotonic;
-        let too_soon = self.is_proventic()
-            && self
-                .last_restart
-                .is_some_and(|last| now.since(last) < RESTART_INTERVAL);
-        if self.refusals >= MOST_REFUSALS && !too_soon {
-            self.last_restart = Some(now);
-            self.begin_anew(RestartReason::Refused);
+        let refused = sent.refused;
+        if !is_first {
+            return;
+        }
+        if let ReceiveError::NoValue(_) = error {
+            // It is not synchronised, and may be so soon.
+            self.trouble = self.trouble.saturating_add(1);
+            let wait = STEP * (1 << self.trouble.min(5));
+            if !spare && self.trouble < MOST_TROUBLE {
+                self.soon = Some(wait.min(LONGEST_STEP));
+            }
+        } else if self.is_proventic() {
+            // A look at it within two polls; the true reply may still come before that.
+            if refused && self.renewal.is_allowed(exchange.monotonic) {
+                self.soon = Some(STEP);
+            }
+        } else if error.may_be_of_a_moment() {
+            self.trouble = self.trouble.saturating_add(WRONG);
         }
     }
 
@@ -104,13 +126,14 @@ impl Association {
             Trailer::CryptoNak => return Err(ReceiveError::CryptoNak),
             _ => return Err(ReceiveError::NoMac),
         };
-        let sent = self.sent.ok_or(ReceiveError::Unexpected)?;
+        let sent = self.sent.filter(super::Sent::is_open);
+        let sent = sent.ok_or(ReceiveError::Unexpected)?;
         if key_id != sent.key_id {
             return Err(ReceiveError::WrongKeyId);
         }
         let mut fields = reply.extensions();
         let field = fields.next();
-        let cookie = match (&field, &self.dance.cookie) {
+        let cookie = match (&field, &self.proven().cookie) {
             (Some(_), _) => Cookie::PUBLIC,
             (None, Some(value)) => value.cookie,
             // Before there is a cookie, a MAC without signed fields proves nothing.
@@ -124,7 +147,6 @@ impl Association {
             return Err(ReceiveError::BadMac);
         }
         let Some(field) = field else {
-            self.sent = None;
             return Ok(Received {
                 time_usable: self.is_proventic(),
                 progress: false,
@@ -142,8 +164,8 @@ impl Association {
         {
             return Err(ReceiveError::Unexpected);
         }
-        self.sent = None;
         let value = message.value.ok_or(ReceiveError::NoValue(message.opcode))?;
+        let under_way = self.standing.is_some();
         match message.opcode {
             Opcode::Association => self.take_association(host, groups, &value)?,
             Opcode::Certificate => self.take_certificate(host, exchange, groups, &value)?,
@@ -154,6 +176,9 @@ impl Association {
             _ => return Err(ReceiveError::Unexpected),
         }
         self.pause = Pause::default();
+        if under_way && self.standing.is_some() {
+            self.renewal.came_forward();
+        }
         Ok(Received {
             time_usable: false,
             progress: true,
@@ -356,13 +381,19 @@ impl Association {
         self.dance.cookie = Some(CookieValue {
             cookie: Cookie::new(u32::from_be_bytes(cookie)),
             timestamp: value.timestamp,
+            received: exchange.monotonic,
         });
         self.list.forget();
+        let was_proventic = self.dance.status.contains(StatusWord::PROVENTIC);
         self.dance.status |= StatusWord::COOKIE | StatusWord::PROVENTIC;
+        self.take_over(exchange.monotonic);
         self.events.push(Event::Cookie {
             timestamp: value.timestamp,
             filestamp: value.filestamp,
         });
+        if was_proventic {
+            return Ok(());
+        }
         self.events.push(Event::Proventic);
         host.install(exchange.now, self.dance.trail.verified());
         Ok(())

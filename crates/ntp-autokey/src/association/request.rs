@@ -2,10 +2,10 @@
 
 use ntp_wire::Timestamp;
 
-use super::{Association, Identity, REFRESH, Sent};
+use super::{Association, COOKIE_LIFE, Identity, Sent};
 use crate::{
-    Cookie, Direction, Exchange, Host, IffGroups, Message, Opcode, RestartReason, SessionKey,
-    Stamp, StatusWord, signed_value::SignedValue,
+    Cookie, Direction, Exchange, Host, IffGroups, Message, Opcode, SessionKey, Stamp, StatusWord,
+    signed_value::SignedValue,
 };
 
 impl Association {
@@ -21,14 +21,18 @@ impl Association {
         groups: &IffGroups,
         packet: &mut Vec<u8>,
     ) {
-        self.begin_anew_if_due(exchange);
+        self.settle(exchange);
+        self.soon = None;
         if let Identity::Asked { group, key, .. } = &mut self.dance.identity
             && let Some(current) = groups.lookup(group)
         {
             **key = current.clone();
         }
         self.began.get_or_insert(exchange.monotonic);
-        let opcode = self.next_step(exchange);
+        let opcode = match self.is_time_next() {
+            true => None,
+            false => self.next_step(exchange),
+        };
         let value = opcode.and_then(|opcode| self.value(opcode, host, exchange.now));
         if let Some(opcode) = opcode {
             Message {
@@ -45,11 +49,7 @@ impl Association {
         let cookie = opcode.map_or(cookie, |_| Cookie::PUBLIC);
         SessionKey::new(algorithm, exchange.local, exchange.remote, key_id, cookie)
             .seal(key_id, packet);
-        self.sent = Some(Sent {
-            key_id,
-            opcode,
-            refused: false,
-        });
+        self.sent = Some(Sent::new(key_id, opcode));
     }
 
     /// The first step that is missing.
@@ -70,6 +70,8 @@ impl Association {
             self.pause.is_over().then_some(Opcode::Sign)
         } else if missing(StatusWord::LEAP) {
             self.pause.is_over().then_some(Opcode::Leap)
+        } else if self.has_old_cookie(exchange) {
+            self.pause.is_over().then_some(Opcode::Cookie)
         } else {
             None
         }
@@ -92,11 +94,7 @@ impl Association {
         if let Identity::Asked { challenge, .. } = &mut self.dance.identity {
             *challenge = question.unwrap_or_default().to_vec();
         }
-        self.sent = Some(Sent {
-            key_id,
-            opcode,
-            refused: false,
-        });
+        self.sent = Some(Sent::new(key_id, opcode));
     }
 
     /// Knows the cookie that somebody else was sent.
@@ -105,6 +103,7 @@ impl Association {
         self.dance.cookie = Some(super::CookieValue {
             cookie,
             timestamp: Stamp::NEVER,
+            received: ntp_wire::Monotonic::START,
         });
         self.dance.status |= StatusWord::COOKIE | StatusWord::PROVENTIC;
     }
@@ -136,15 +135,8 @@ impl Association {
         }
     }
 
-    fn begin_anew_if_due(&mut self, exchange: &Exchange) {
-        let age = self.began.map(|began| exchange.monotonic.since(began));
-        if age.is_some_and(|age| age >= REFRESH) {
-            self.begin_anew(RestartReason::Age);
-        }
-        let expired = self.dance.trail.expired(exchange);
-        if let Some(error) = expired {
-            self.note_error(0, error);
-            self.begin_anew(RestartReason::Expired);
-        }
+    fn has_old_cookie(&self, exchange: &Exchange) -> bool {
+        let cookie = self.dance.cookie.as_ref();
+        cookie.is_some_and(|cookie| exchange.monotonic.since(cookie.received) >= COOKIE_LIFE)
     }
 }

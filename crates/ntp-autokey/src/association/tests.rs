@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod hostile;
+mod renewal;
 
 /// A world whose server is of an IFF group, and the group.
 fn iff_world(ident: Option<&str>) -> (World, IffKey) {
@@ -421,50 +422,6 @@ fn a_server_that_does_not_sign_still_gives_time() {
 }
 
 #[test]
-fn after_six_days_the_dance_begins_anew() {
-    let mut world = World::new(&Recipe::server(), &Recipe::client(), None);
-    world.dance().unwrap();
-    world.pass(1 << 19);
-    world.poll().unwrap();
-    assert!(!world.association.is_proventic());
-    world.dance().unwrap();
-    assert_eq!(world.flags(), 0x87f03);
-    assert!(
-        world
-            .events()
-            .contains(&"restart: the association is six days old".to_owned())
-    );
-}
-
-#[test]
-fn a_server_with_new_keys_is_found_out() {
-    let mut world = World::new(&Recipe::server(), &Recipe::client(), None);
-    world.dance().unwrap();
-    let reborn = Recipe {
-        key: 3,
-        ..Recipe::server()
-    };
-    world.server = reborn.host();
-    for _ in 0..4 {
-        assert!(world.association.is_proventic());
-        assert_eq!(dropped(world.poll()), ReceiveError::CryptoNak);
-    }
-    assert!(!world.association.is_proventic());
-    world.dance().unwrap();
-    assert_eq!(world.flags(), 0x87f03);
-    // Within the hour it is not done again.
-    world.server = Recipe::server().host();
-    for _ in 0..20 {
-        assert_eq!(dropped(world.poll()), ReceiveError::CryptoNak);
-    }
-    assert!(world.association.is_proventic());
-    world.pass(3600);
-    assert_eq!(dropped(world.poll()), ReceiveError::CryptoNak);
-    world.dance().unwrap();
-    assert_eq!(world.flags(), 0x87f03);
-}
-
-#[test]
 fn a_server_that_restarts_with_its_keys_is_not_noticed() {
     let mut world = World::new(&Recipe::server(), &Recipe::client(), None);
     world.dance().unwrap();
@@ -472,37 +429,6 @@ fn a_server_that_restarts_with_its_keys_is_not_noticed() {
     credentials.certificate_filestamp = Stamp::new(5);
     world.server = Host::new(credentials, HostOptions::default(), [99; 32]).unwrap();
     assert!(world.poll().unwrap().time_usable);
-}
-
-#[test]
-fn stray_naks_and_errors_do_nothing() {
-    let mut world = World::new(&Recipe::server(), &Recipe::client(), None);
-    world.dance().unwrap();
-    let flags = world.flags();
-    for round in 0..50 {
-        let request = world.request();
-        let (_, good) = world.respond(&request).unwrap();
-        // Who sees the request can forge all of these, and be faster than the server.
-        let key_id = Packet::parse(&request).map(|packet| packet.trailer());
-        let Ok(Trailer::Mac { key_id, .. }) = key_id else {
-            panic!("no MAC");
-        };
-        let mut nak = header(4);
-        nak.extend([0; 4]);
-        let mut error = header(4);
-        SessionKeys::new(DigestAlgorithm::Md5, &[0; 32])
-            .seal_restart(SERVER, CLIENT, key_id, &mut error);
-        let mut wrong = good.clone();
-        *wrong.last_mut().unwrap() ^= 1;
-        for forged in [nak, error, wrong] {
-            assert!(world.receive(&forged).is_err());
-        }
-        // The true reply comes later than all of them, and counts.
-        if round % 3 == 2 {
-            assert!(world.receive(&good).unwrap().time_usable);
-        }
-        assert_eq!(world.flags(), flags);
-    }
 }
 
 #[test]

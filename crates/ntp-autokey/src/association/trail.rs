@@ -77,6 +77,13 @@ impl Trail {
             .map(expired)
     }
 
+    /// Whether a certificate of the trail holds no longer than `time` from now.
+    pub(super) fn expires_within(&self, time: Duration, exchange: &Exchange) -> bool {
+        let mut certificates = self.links.iter().map(|link| &link.certificate);
+        exchange.synchronised
+            && certificates.any(|certificate| exchange.now + time > certificate.not_after())
+    }
+
     /// Takes the next certificate. True if the trail is now complete.
     ///
     /// `signature` checks the server's signature over the value with the server's key.

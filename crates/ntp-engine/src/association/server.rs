@@ -73,8 +73,6 @@ pub(crate) struct Reception {
     pub(crate) not_authentic: Option<String>,
     /// The server refuses.
     pub(crate) kiss: Option<(KissCode, PollExponent)>,
-    /// The Autokey dance came forward.
-    pub(crate) dance_progress: bool,
     /// What the filter's sample was made from.
     pub(crate) exchange: Option<Exchange>,
     /// From here on its time counts, and did not before.
@@ -209,7 +207,6 @@ impl Association {
         server.wire.accept(header);
         server.problem = None;
         let was_authentic = std::mem::replace(&mut server.authentic, verified.proven);
-        reception.dance_progress = verified.progress;
         if let Some(kiss) = header.kiss_code() {
             self.flash = self.flash.of_server() | Flash::DENIED;
             reception.kiss = Some((kiss, header.poll));
@@ -259,7 +256,6 @@ struct Verified {
     /// A key proves whose packet it is; always false where none was asked for.
     proven: bool,
     time_usable: bool,
-    progress: bool,
 }
 
 struct NotAuthentic {
@@ -286,7 +282,6 @@ fn authenticate(
         Security::None => Ok(Verified {
             proven: false,
             time_usable: true,
-            progress: false,
         }),
         Security::Key(wanted) => match packet.trailer() {
             Trailer::Mac { key_id, digest } if key_id == *wanted => {
@@ -304,7 +299,6 @@ fn authenticate(
                 Ok(Verified {
                     proven: true,
                     time_usable: true,
-                    progress: false,
                 })
             }
             Trailer::Mac { .. } => Err(failed("the reply is made with another key")),
@@ -323,7 +317,6 @@ fn authenticate(
                 Ok(received) => Ok(Verified {
                     proven: autokey.is_proventic(),
                     time_usable: received.time_usable,
-                    progress: received.progress,
                 }),
                 Err(error) => Err(NotAuthentic {
                     flash: Flash::CRYPTO,

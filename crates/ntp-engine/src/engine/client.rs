@@ -20,8 +20,6 @@ const RESOLVE_AGAIN: u64 = 2;
 const RESOLVE_SLOWEST: u64 = 1024;
 /// After so many polls without an answer the name is looked up again.
 const LOOK_UP_AGAIN: u32 = 16;
-/// The steps of an Autokey dance follow each other at this distance.
-const DANCE_STEP: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Engine {
     /// Asks for the address of a server.
@@ -311,17 +309,15 @@ impl Engine {
             }
             Some(_) | None => {}
         }
-        let synchronised = self.system.state.is_synchronised();
         if let Some(association) = self.associations.get_mut(index) {
             if reception.newly_usable && association.server().is_some_and(|s| s.autokey.is_some()) {
                 association.schedule.start_burst(now);
             }
-            let dancing = association
-                .server()
-                .and_then(|server| server.autokey.as_ref())
-                .is_some_and(|autokey| !autokey.is_complete(synchronised));
-            if dancing && reception.dance_progress {
-                association.schedule.hurry(now, DANCE_STEP);
+            let soon = association
+                .server_mut()
+                .and_then(|server| server.autokey.as_mut()?.take_soon());
+            if let Some(wait) = soon {
+                association.schedule.hurry(now, wait);
             }
         }
         if let Some(exchange) = &reception.exchange {

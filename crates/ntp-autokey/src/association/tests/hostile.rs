@@ -113,7 +113,6 @@ fn fields_of_every_kind_with_hostile_lengths_are_refused() {
             for direction in [0x02u8, 0x82, 0xc2, 0x42] {
                 for length in [0u32, 1, 3, 24, 65_535, 1 << 31, u32::MAX] {
                     world.association.sent = sent;
-                    world.association.refusals = 0;
                     let mut packet = header(4);
                     packet.extend([direction, octet, 0, 64, 0, 0, 0xfb, 0x76]);
                     packet.extend([0xee, 0xae, 0, 1, 0xee, 0xae, 0, 0]);
