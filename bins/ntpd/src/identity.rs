@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ntp_autokey::{Credentials, IffGroups, IffKey, Stamp};
+use ntp_autokey::{
+    Credentials, GqKey, IdentityGroups, IdentityKey, IdentityScheme, IffKey, MvClientKey,
+    MvServerKey, Stamp,
+};
 use ntp_conf::Crypto;
 use ntp_keys::{KeyFile, KeyFileError};
 use ntp_os::{FileContents, host_name, read_file};
@@ -20,7 +23,7 @@ pub(crate) struct Identity {
     /// Who we are; `None` if something is missing, which was then logged.
     pub(crate) credentials: Option<Credentials>,
     /// The groups whose parameters are at hand.
-    pub(crate) groups: IffGroups,
+    pub(crate) groups: IdentityGroups,
 }
 
 /// Why a file is not used.
@@ -111,23 +114,32 @@ impl Directory<'_> {
             sign_key,
             certificate,
             certificate_filestamp: Stamp::new(certificate_file.filestamp()),
-            iff: self.server_group(host, ident, log),
+            identity: IdentityScheme::ALL
+                .into_iter()
+                .filter_map(|scheme| self.server_group(scheme, host, ident, log))
+                .collect(),
         })
     }
 
-    /// The server's half of an IFF group: under the group's name or ours, as of today or of 2008.
-    fn server_group(&self, host: &str, ident: Option<&str>, log: &mut Log) -> Option<IffKey> {
-        let group = ident.map(|group| format!("ntpkey_iffkey_{group}"));
+    /// The server's half of a group: under the group's name or ours, as of today or of 2008.
+    fn server_group(
+        &self,
+        scheme: IdentityScheme,
+        host: &str,
+        ident: Option<&str>,
+        log: &mut Log,
+    ) -> Option<IdentityKey> {
+        let word = scheme.word();
         let names = [
-            Some(format!("ntpkey_iffkey_{host}")),
-            group,
-            Some(format!("ntpkey_iff_{host}")),
+            Some(format!("ntpkey_{word}key_{host}")),
+            ident.map(|group| format!("ntpkey_{word}key_{group}")),
+            Some(format!("ntpkey_{word}_{host}")),
+            // The authority of an MV group has the server's half too.
+            (scheme == IdentityScheme::Mv).then(|| format!("ntpkey_mvta_{host}")),
         ];
         for name in names.into_iter().flatten() {
-            match self.group(&name, log) {
-                Ok((group, filestamp)) if group.secret().is_some() => {
-                    return Some(IffKey::new(group, filestamp));
-                }
+            match self.group(scheme, &name, Half::Servers, log) {
+                Ok(key) if key.is_server() => return Some(key),
                 // Parameters, as a client has them: no server's half.
                 Ok(_) | Err(FileError::Missing(_)) => {}
                 Err(error) => log.error(&format!("crypto: {error}")),
@@ -136,9 +148,10 @@ impl Directory<'_> {
         None
     }
 
-    /// Every file of parameters, by the name that follows `ntpkey_iffpar_` or `ntpkey_iff_`.
-    fn groups(&self, log: &mut Log) -> IffGroups {
-        let mut groups = IffGroups::new();
+    /// Every file of parameters, by the name that follows `ntpkey_iffpar_` or `ntpkey_iff_`, and so
+    /// on for the other schemes.
+    fn groups(&self, log: &mut Log) -> IdentityGroups {
+        let mut groups = IdentityGroups::new();
         let mut names: Vec<String> = match std::fs::read_dir(self.path) {
             Ok(entries) => entries
                 .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -149,16 +162,13 @@ impl Directory<'_> {
             }
         };
         // Today's names last, so that they win over those of 2008.
-        names.sort_unstable_by_key(|name| (name.starts_with("ntpkey_iffpar_"), name.clone()));
+        names.sort_unstable_by_key(|name| (name.contains("par_"), name.clone()));
         for name in names {
-            let group = name
-                .strip_prefix("ntpkey_iffpar_")
-                .or_else(|| name.strip_prefix("ntpkey_iff_"));
-            let Some(group) = group else { continue };
-            match self.group(&name, log) {
-                Ok((parameters, filestamp)) => {
-                    groups.insert(group, IffKey::new(parameters.without_secret(), filestamp));
-                }
+            let Some((scheme, group)) = parameters(&name) else {
+                continue;
+            };
+            match self.group(scheme, &name, Half::Clients, log) {
+                Ok(key) => groups.insert(group, key),
                 Err(error) => {
                     log.error(&format!("crypto: {error}"));
                     groups.insert_unusable(group);
@@ -168,27 +178,62 @@ impl Directory<'_> {
         groups
     }
 
-    fn group(&self, name: &str, log: &mut Log) -> Result<(ntp_keys::IffGroup, Stamp), FileError> {
+    fn group(
+        &self,
+        scheme: IdentityScheme,
+        name: &str,
+        half: Half,
+        log: &mut Log,
+    ) -> Result<IdentityKey, FileError> {
         let (file, path, contents) = self.open(name)?;
-        let group = file
-            .iff_group(self.password)
-            .map_err(|problem| FileError::Unusable {
-                path: path.clone(),
-                problem,
-            })?;
+        let made = Stamp::new(file.filestamp());
+        let unusable = |problem| FileError::Unusable {
+            path: path.clone(),
+            problem,
+        };
+        // `is_secret` tells whether there is more in the file than clients may know.
+        let (key, is_secret): (IdentityKey, bool) = match (scheme, half) {
+            (IdentityScheme::Iff, half) => {
+                let group = file.iff_group(self.password).map_err(unusable)?;
+                let is_secret = group.secret().is_some();
+                let group = match half {
+                    Half::Servers => group,
+                    Half::Clients => group.without_secret(),
+                };
+                (IffKey::new(group, made).into(), is_secret)
+            }
+            (IdentityScheme::Gq, half) => {
+                let group = file.gq_group(self.password).map_err(unusable)?;
+                let is_secret = group.secret().is_some();
+                let group = match half {
+                    Half::Servers => group,
+                    Half::Clients => group.without_secret(),
+                };
+                (GqKey::new(group, made).into(), is_secret)
+            }
+            (IdentityScheme::Mv, Half::Servers) => {
+                let keys = file.mv_server(self.password).map_err(unusable)?;
+                (MvServerKey::new(keys, made).into(), true)
+            }
+            (IdentityScheme::Mv, Half::Clients) => {
+                // Of an authority's whole file, as 2008 had it under this name, the first client.
+                let keys = file.mv_client(self.password, 1).map_err(unusable)?;
+                (MvClientKey::new(keys, made).into(), file.mv_clients() > 1)
+            }
+        };
         if contents.is_world_readable() {
-            if group.secret().is_some() {
+            if is_secret {
                 return Err(FileError::WorldReadable(path));
             }
             if !file.is_encrypted() {
                 log.warning(&format!(
                     "crypto: {}: everybody can read these parameters, and who has them can pass \
-                     for a server of the group: chmod 640 it",
+                     for a member of the group: chmod 640 it",
                     path.display()
                 ));
             }
         }
-        Ok((group, Stamp::new(file.filestamp())))
+        Ok(key)
     }
 
     /// A file that nobody else may read.
@@ -215,6 +260,45 @@ impl Directory<'_> {
         match KeyFile::parse(&String::from_utf8_lossy(&contents.bytes)) {
             Ok(file) => Ok((file, path, contents)),
             Err(problem) => Err(FileError::Unusable { path, problem }),
+        }
+    }
+}
+
+/// Which part of a group is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Servers,
+    Clients,
+}
+
+/// The scheme and the group of a file of parameters, by its name.
+fn parameters(name: &str) -> Option<(IdentityScheme, &str)> {
+    IdentityScheme::ALL.into_iter().find_map(|scheme| {
+        let rest = name.strip_prefix("ntpkey_")?.strip_prefix(scheme.word())?;
+        let group = rest
+            .strip_prefix("par_")
+            .or_else(|| rest.strip_prefix('_'))?;
+        Some((scheme, group))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_tell_scheme_and_group() {
+        for (name, wanted) in [
+            ("ntpkey_iffpar_grp", Some((IdentityScheme::Iff, "grp"))),
+            ("ntpkey_iff_server", Some((IdentityScheme::Iff, "server"))),
+            ("ntpkey_gqpar_a_b", Some((IdentityScheme::Gq, "a_b"))),
+            ("ntpkey_mv_x", Some((IdentityScheme::Mv, "x"))),
+            ("ntpkey_iffkey_server", None),
+            ("ntpkey_mvta_server", None),
+            ("ntpkey_IFFpar_grp.4000000000", None),
+            ("ntpkey_host_iff", None),
+        ] {
+            assert_eq!(parameters(name), wanted, "{name}");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use getrandom::SysRng;
 use getrandom::rand_core::TryRng;
 use mio::Poll;
-use ntp_autokey::{Host, HostOptions, IffGroups};
+use ntp_autokey::{Host, HostOptions, IdentityGroups};
 use ntp_conf::{Config, RestrictAddress};
 use ntp_discipline::Clock;
 use ntp_engine::{Engine, ProgramDescription, Setup};
@@ -244,9 +244,9 @@ fn autokey(
     config: &Config,
     now: Timestamp,
     log: &mut Log,
-) -> Result<(Option<Host>, IffGroups), StartError> {
+) -> Result<(Option<Host>, IdentityGroups), StartError> {
     let Some(crypto) = &config.crypto else {
-        return Ok((None, IffGroups::new()));
+        return Ok((None, IdentityGroups::new()));
     };
     let mut options = HostOptions::default();
     if let Some(name) = &crypto.digest {

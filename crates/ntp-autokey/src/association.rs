@@ -6,8 +6,8 @@ use ntp_keys::{PublicKey, SignatureScheme};
 use ntp_wire::{AssociationId, KeyId, Monotonic};
 
 use crate::{
-    Cookie, Event, IffKey, Opcode, ReceiveError, RestartReason, Stamp, StatusWord, event::Events,
-    key_list::KeyList,
+    Cookie, Event, IdentityKey, Opcode, ReceiveError, RestartReason, Stamp, StatusWord,
+    event::Events, key_list::KeyList,
 };
 
 mod renewal;
@@ -62,7 +62,7 @@ pub struct ClientOptions {
 }
 
 /// The client's dance with one server (RFC 5906 section 11.4): ASSOC, CERT until a trusted host is
-/// reached, IFF where parameters of its group are at hand, COOKIE, and once the own clock is
+/// reached, IFF, GQ or MV where parameters of its group are at hand, COOKIE, and once the own clock is
 /// synchronised SIGN and LEAP.
 ///
 /// Each request is made by [`seal_request`](Self::seal_request), each reply that passed the origin
@@ -73,11 +73,15 @@ pub struct ClientOptions {
 ///
 /// Parameters are looked for under `ident`, then under the group in the server's name, the issuer
 /// of its certificate, its own name, and the name of this host (the links of 2008). If there are
-/// some, the server must offer IFF and answer the challenge, else nothing it says is believed. If
+/// some, the server must offer their scheme and answer the challenge, else nothing it says is
+/// believed; GQ also takes the key in its certificate. If
 /// there are none and the server offers a scheme all the same, the association goes on with
 /// trusted certificates alone; it shows neither the bit of the scheme nor
 /// [`StatusWord::VERIFIED`], and [`Event::IdentityNotRun`] says so. With a server that offers no
 /// scheme, trusted certificates are all there is to verify, and the bit is lit as in the reference.
+///
+/// A host whose own certificate is private (scheme PC) follows only servers that have the same one:
+/// its key verifies what they say, and there is no trail, no challenge and nothing to be signed.
 ///
 /// # Asking anew
 ///
@@ -131,6 +135,8 @@ struct Server {
     scheme: SignatureScheme,
     /// What it offers.
     offered: StatusWord,
+    /// With a private certificate (scheme PC): the key that is its and ours.
+    shared_key: Option<PublicKey>,
 }
 
 /// What is known of the server's identity.
@@ -142,7 +148,7 @@ enum Identity {
     /// The server must answer a challenge of this group.
     Asked {
         group: String,
-        key: Box<IffKey>,
+        key: Box<IdentityKey>,
         challenge: Vec<u8>,
     },
     /// It did.
@@ -316,8 +322,10 @@ impl Association {
 
     /// The server's key and scheme, once its certificate has come.
     fn server_key(&self) -> Option<(&PublicKey, SignatureScheme)> {
-        let scheme = self.dance.server.as_ref()?.scheme;
-        Some((self.dance.trail.server_key()?, scheme))
+        let server = self.dance.server.as_ref()?;
+        let key = server.shared_key.as_ref();
+        let key = key.or_else(|| self.dance.trail.server_key())?;
+        Some((key, server.scheme))
     }
 
     fn cookie(&self) -> Cookie {

@@ -161,7 +161,7 @@ fn every_answer_to_a_challenge_is_verified() {
             assert_eq!(parameters.verify(asked.octets, answer.octets), Ok(()));
             let mut other = asked.octets.to_vec();
             other[0] ^= 1;
-            let refused = Err(crate::IffError::NotVerified);
+            let refused = Err(crate::IdentityError::NotVerified);
             assert_eq!(parameters.verify(&other, answer.octets), refused);
             count += 1;
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use ntp_keys::SignatureScheme;
 use ntp_wire::AssociationId;
 
-use crate::{LeapValues, ReceiveError, Stamp, StatusWord};
+use crate::{IdentityScheme, LeapValues, ReceiveError, Stamp, StatusWord};
 
 /// Something that happened. Its text is what ntpd 4.2.8 writes into cryptostats behind date, time
 /// and address; only cookies are left out there, since they are secret.
@@ -37,8 +37,10 @@ pub enum Event {
     },
     /// A certificate has been received and fits (CERT).
     Certificate(CertificateNote),
-    /// The server has answered the challenge of its group (IFF).
+    /// The server has answered the challenge of its group.
     IdentityVerified {
+        /// The scheme.
+        scheme: IdentityScheme,
         /// The name under which the group's parameters were found.
         group: String,
         /// When the group was made.
@@ -167,11 +169,15 @@ impl fmt::Display for Event {
                 scheme.long_name()
             ),
             Self::Certificate(note) => write!(f, "cert {note}"),
-            Self::IdentityVerified { group, filestamp } => write!(f, "iff {group} fs {filestamp}"),
+            Self::IdentityVerified {
+                scheme,
+                group,
+                filestamp,
+            } => write!(f, "{} {group} fs {filestamp}", scheme.word()),
             Self::IdentityNotRun { name, offered } => write!(
                 f,
                 "identity of {name} not verified: it offers {}, but no parameters of its group \
-                 are at hand (ntpkey_iffpar_GROUP)",
+                 are at hand (ntpkey_*par_GROUP)",
                 offered_schemes(*offered)
             ),
             Self::Cookie {
@@ -201,12 +207,11 @@ impl fmt::Display for Event {
     }
 }
 
-fn offered_schemes(status: StatusWord) -> &'static str {
-    if status.contains(StatusWord::IFF) {
-        "IFF"
-    } else {
-        "a scheme that is not supported"
-    }
+fn offered_schemes(status: StatusWord) -> String {
+    let schemes = IdentityScheme::ALL.into_iter();
+    let offered = schemes.filter(|scheme| status.contains(scheme.status()));
+    let names: Vec<_> = offered.map(|scheme| scheme.word().to_uppercase()).collect();
+    names.join(", ")
 }
 
 /// Events on their way out; the oldest give way.

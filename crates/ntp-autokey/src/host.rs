@@ -9,8 +9,8 @@ use ring::{hkdf, hmac};
 use zeroize::Zeroizing;
 
 use crate::{
-    CachedCertificate, Event, IffKey, MessageError, Opcode, SessionKeys, Stamp, StatusWord,
-    WorkLimits,
+    CachedCertificate, Event, IdentityKey, IdentityScheme, MessageError, Opcode, SessionKeys,
+    Stamp, StatusWord, WorkLimits,
     certificate_cache::CertificateCache,
     event::Events,
     name,
@@ -38,8 +38,9 @@ pub struct Credentials {
     pub certificate: Certificate,
     /// When the certificate was made.
     pub certificate_filestamp: Stamp,
-    /// `ntpkey_iffkey_*`: the server's half of an IFF group.
-    pub iff: Option<IffKey>,
+    /// `ntpkey_iffkey_*`, `ntpkey_gqkey_*`, `ntpkey_mvkey_*`: the servers' halves of groups, one for
+    /// each scheme at most.
+    pub identity: Vec<IdentityKey>,
 }
 
 /// How a host speaks.
@@ -116,7 +117,14 @@ pub(crate) struct Identity {
     host_key_filestamp: Stamp,
     signer: Signer,
     until: Timestamp,
-    iff: Option<IffKey>,
+    groups: Vec<IdentityKey>,
+}
+
+impl Identity {
+    /// The server's half for this scheme.
+    fn group(&self, scheme: IdentityScheme) -> Option<&IdentityKey> {
+        self.groups.iter().find(|key| key.scheme() == scheme)
+    }
 }
 
 impl Host {
@@ -137,7 +145,7 @@ impl Host {
             sign_key,
             certificate,
             certificate_filestamp,
-            iff,
+            identity: groups,
         } = credentials;
         let subject = certificate.subject();
         let name = subject.to_owned();
@@ -152,10 +160,8 @@ impl Host {
             return Err(HostError::ForeignCertificate(name));
         }
         certificate.verify(key.public())?;
-        if let Some(iff) = &iff
-            && iff.group().secret().is_none()
-        {
-            return Err(HostError::IffWithoutSecret);
+        if let Some(key) = groups.iter().find(|key| !key.is_server()) {
+            return Err(HostError::NoServersHalf(key.scheme().word()));
         }
         if host_key.bits() < LEAST_HOST_KEY_BITS {
             return Err(HostError::HostKeyTooSmall {
@@ -165,8 +171,11 @@ impl Host {
         let keys = SessionKeys::new(options.digest, &*server_secret(&host_key)?);
         let scheme = certificate.scheme();
         let mut status = StatusWord::of_scheme(scheme.nid()) | StatusWord::ENABLED;
-        if iff.is_some() {
-            status |= StatusWord::IFF;
+        for key in &groups {
+            status |= key.scheme().status();
+        }
+        if certificate.is_private() {
+            status |= StatusWord::PC;
         }
         let mut random = ChaCha20Rng::from_seed(seed);
         let mut events = Events::default();
@@ -181,7 +190,7 @@ impl Host {
             host_key_filestamp,
             signer: Signer { key, scheme },
             until: certificate.not_after(),
-            iff,
+            groups,
         };
         Ok(Self {
             identity: Arc::new(identity),
@@ -278,6 +287,16 @@ impl Host {
 
     pub(crate) fn host_key(&self) -> &PrivateKey {
         &self.identity.host_key
+    }
+
+    /// Whether the own certificate is private (scheme PC): who has it and its key is of our group.
+    pub(crate) fn is_private(&self) -> bool {
+        self.status.contains(StatusWord::PC)
+    }
+
+    /// How we sign.
+    pub(crate) fn scheme(&self) -> SignatureScheme {
+        self.identity.signer.scheme
     }
 
     /// The key that our certificate is for.
@@ -395,9 +414,9 @@ pub enum HostError {
     /// The host key cannot sign.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// The clients' half of an IFF group where the server's is needed.
-    #[error("the IFF key has no secret: it is what clients have (ntpkey_iffpar_*)")]
-    IffWithoutSecret,
+    /// The clients' half of a group where the server's is needed.
+    #[error("the {0} key has no secret: it is what clients have (ntpkey_{0}par_*)")]
+    NoServersHalf(&'static str),
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Autokey version 2 (RFC 5906) without I/O: the server, the client's dance with it, and the identity
-//! scheme IFF.
+//! schemes TC, PC, IFF, GQ and MV.
 //!
 //! Packets, addresses and the time come in as arguments; what is to be sent goes out into the
 //! caller's buffer. Nothing here knows sockets, files or clocks.
 //!
 //! ```
 //! use ntp_autokey::{Association, ClientOptions, Credentials, Exchange, Host, HostOptions};
-//! use ntp_autokey::{IffGroups, Reply, Stamp};
+//! use ntp_autokey::{IdentityGroups, Reply, Stamp};
 //! use ntp_keys::{Certificate, CertificateRequest, CertificateTrust, PrivateKey, SignatureScheme};
 //! use ntp_wire::{AssociationId, Duration, Monotonic, Packet, Timestamp};
 //! use rand::{SeedableRng, rngs::ChaCha20Rng};
@@ -35,7 +35,7 @@
 //!         sign_key: None,
 //!         certificate,
 //!         certificate_filestamp: Stamp::of(made),
-//!         iff: None,
+//!         identity: Vec::new(),
 //!     };
 //!     Ok(Host::new(credentials, HostOptions::default(), [seed; 32])?)
 //! };
@@ -54,7 +54,7 @@
 //! };
 //! let at_server = Exchange { local: at_client.remote, remote: at_client.local, ..at_client };
 //!
-//! let groups = IffGroups::new(); // or the parameters of the server's group
+//! let groups = IdentityGroups::new(); // or the parameters of the server's group
 //! // ASSOC, CERT, COOKIE, SIGN, LEAP: one step a packet.
 //! while !association.is_complete(true) {
 //!     let mut request = vec![0; 48];
@@ -85,7 +85,8 @@
 //! - another host: [`Association`], one for each server; [`Exchange`] says where and when a packet
 //!   goes, [`Received`] and [`ReceiveError`] what a reply brought, [`StatusWord`] how far the dance
 //!   has come
-//! - identity: [`IffKey`] challenges, answers and verifies, [`IffGroups`] finds the right one
+//! - identity: an [`IdentityKey`] challenges, answers and verifies; it is an [`IffKey`], a [`GqKey`],
+//!   an [`MvServerKey`] or an [`MvClientKey`]. [`IdentityGroups`] finds the right one
 //! - the log: [`Event`]
 //! - the wire: [`Message`] and its [`Value`], [`Stamp`], [`SessionKey`], [`Cookie`]
 //!
@@ -97,8 +98,7 @@
 //! cookie. It does no public-key work beyond [`WorkLimits`], keeps nothing of a client, and begins
 //! anew only after repeated refusals (see [`Association`]).
 //!
-//! The schemes PC, GQ and MV, symmetric modes and broadcast are not spoken: their messages are
-//! read ([`Opcode`]) and refused.
+//! Symmetric modes and broadcast are not spoken: their messages are read ([`Opcode`]) and refused.
 //!
 //! # What Autokey cannot do
 //!
@@ -118,7 +118,7 @@ mod der;
 mod event;
 mod exchange;
 mod host;
-mod iff;
+mod identity;
 mod key_list;
 mod message;
 mod name;
@@ -138,7 +138,10 @@ pub use exchange::Exchange;
 pub use host::{
     Credentials, Finished, Host, HostError, HostOptions, Job, LeapValues, Refusal, Reply, Response,
 };
-pub use iff::{IffError, IffGroups, IffKey};
+pub use identity::{
+    GqKey, IdentityError, IdentityGroups, IdentityKey, IdentityScheme, IffKey, MvClientKey,
+    MvServerKey,
+};
 pub use message::{Direction, Message, MessageError, Opcode, Value};
 pub use receive_error::ReceiveError;
 pub use session::{Cookie, SessionKey, SessionKeys};

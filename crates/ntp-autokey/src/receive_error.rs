@@ -3,7 +3,7 @@
 use ntp_keys::{CertificateError, SignatureScheme};
 use ntp_wire::Timestamp;
 
-use crate::{IffError, MessageError, Opcode, Stamp};
+use crate::{IdentityError, MessageError, Opcode, Stamp};
 
 /// Why a reply was dropped. Nothing of it has been used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -119,11 +119,23 @@ pub enum ReceiveError {
         /// Where.
         subject: String,
     },
-    /// A private certificate (scheme PC), which is not supported.
-    #[error("{subject} has a private certificate, and that scheme (PC) is not supported")]
+    /// A private certificate (scheme PC), where ours is none.
+    #[error(
+        "{subject} has a private certificate, so only hosts with the same one can follow it: copy \
+         its ntpkey_host_* and ntpkey_cert_* here by a safe way"
+    )]
     Private {
         /// Whom it names.
         subject: String,
+    },
+    /// No private certificate, where ours is one, or one that signs otherwise.
+    #[error(
+        "our certificate is private (ntp-keygen -P), that of {name} is not the same: give all hosts \
+         of the group one key and one certificate, or make ours anew without -P"
+    )]
+    NotPrivate {
+        /// What the server calls itself.
+        name: String,
     },
     /// A certificate that has expired.
     #[error("the certificate of {subject} has expired ({}): make a new one there", day(*until))]
@@ -152,13 +164,18 @@ pub enum ReceiveError {
         group: String,
     },
     /// `ident` names a group whose parameters are not at hand.
-    #[error("no parameters of the group {group} are at hand: put ntpkey_iffpar_{group} there")]
+    #[error(
+        "no parameters of the group {group} are at hand: put ntpkey_iffpar_{group} (or gqpar, mvpar) into keysdir"
+    )]
     NoGroup {
         /// The group.
         group: String,
     },
-    /// A group is asked for, or its parameters are at hand, but the server does not offer IFF.
-    #[error("the server does not offer the identity scheme IFF, but should as a member of {group}")]
+    /// A group is asked for, or its parameters are at hand, but the server does not offer its scheme.
+    #[error(
+        "the server offers no identity scheme that we have parameters for, but should as a member \
+         of {group}"
+    )]
     NotOffered {
         /// The group.
         group: String,
@@ -169,7 +186,7 @@ pub enum ReceiveError {
         /// The group.
         group: String,
         /// Why.
-        error: IffError,
+        error: IdentityError,
     },
     /// The server bears our own name.
     #[error("the server bears our own name, {0}: give one of them another with ntp-keygen -s")]
@@ -187,7 +204,7 @@ impl ReceiveError {
             Self::NotSigned | Self::Older | Self::OlderThanItsFile { .. } => 0x102,
             Self::GroupFilestamp { .. } | Self::CertificateOlderThanItsFile { .. } => 0x103,
             Self::Scheme(_) => 0x105,
-            Self::NotOffered { .. } | Self::Private { .. } => 0x106,
+            Self::NotOffered { .. } | Self::Private { .. } | Self::NotPrivate { .. } => 0x106,
             Self::SignatureLength { .. } => 0x107,
             Self::Signature => 0x108,
             Self::CertificateSignature { .. }

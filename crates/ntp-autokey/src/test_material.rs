@@ -15,8 +15,8 @@ use num_bigint::BigUint;
 use rand::{CryptoRng, Rng, SeedableRng, rngs::ChaCha20Rng};
 
 use crate::{
-    Association, ClientOptions, Credentials, Exchange, Host, HostOptions, IffGroups, IffKey,
-    ReceiveError, Received, Refusal, Reply, Stamp, WorkLimits,
+    Association, ClientOptions, Credentials, Exchange, Host, HostOptions, IdentityGroups,
+    IdentityKey, IffKey, ReceiveError, Received, Refusal, Reply, Stamp, WorkLimits,
 };
 
 pub(crate) const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
@@ -89,7 +89,7 @@ pub(crate) struct Recipe {
     pub(crate) trust: CertificateTrust,
     /// Days that the certificate holds, counted from a day before the start.
     pub(crate) days: i32,
-    pub(crate) iff: Option<IffKey>,
+    pub(crate) identity: Vec<IdentityKey>,
     pub(crate) digest: DigestAlgorithm,
 }
 
@@ -101,7 +101,7 @@ impl Recipe {
             key: 0,
             trust: CertificateTrust::Trusted,
             days: 365,
-            iff: None,
+            identity: Vec::new(),
             digest: DigestAlgorithm::Md5,
         }
     }
@@ -118,6 +118,10 @@ impl Recipe {
     pub(crate) fn certificate(&self) -> Certificate {
         let key = self.strength.key(self.key);
         let not_before = start() - Duration::from_seconds(86_400);
+        let group_key = self.identity.iter().find_map(|key| match key {
+            IdentityKey::Gq(key) => Some(key.group().v()?.to_bytes_be()),
+            _ => None,
+        });
         Certificate::issue(
             &CertificateRequest {
                 subject: self.name,
@@ -127,7 +131,7 @@ impl Recipe {
                 not_after: not_before + Duration::from_seconds(86_400 * self.days),
                 trust: self.trust,
                 public_key: key.public(),
-                group_key: None,
+                group_key: group_key.as_deref(),
             },
             &key,
             self.strength.scheme(),
@@ -143,7 +147,7 @@ impl Recipe {
             sign_key: None,
             certificate: self.certificate(),
             certificate_filestamp: made,
-            iff: self.iff.clone(),
+            identity: self.identity.clone(),
         }
     }
 
@@ -187,7 +191,7 @@ pub(crate) struct World {
     pub(crate) server: Host,
     pub(crate) client: Host,
     pub(crate) association: Association,
-    pub(crate) groups: IffGroups,
+    pub(crate) groups: IdentityGroups,
     pub(crate) now: Timestamp,
     pub(crate) monotonic: Monotonic,
     pub(crate) server_synchronised: bool,
@@ -210,7 +214,7 @@ impl World {
                 association: AssociationId::new(64_374),
                 ident: ident.map(str::to_owned),
             }),
-            groups: IffGroups::new(),
+            groups: IdentityGroups::new(),
             now: start(),
             monotonic: Monotonic::START,
             server_synchronised: true,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ntp_autokey::{Exchange, Host, IffGroups};
+use ntp_autokey::{Exchange, Host, IdentityGroups};
 use ntp_discipline::Now;
 use ntp_keys::{KeyEntry, KeyTable};
 use ntp_wire::KeyId;
@@ -51,7 +51,7 @@ pub(crate) struct Authority<'a> {
     pub(crate) keys: &'a TrustedKeys,
     /// Our own Autokey identity, where there is one.
     pub(crate) host: Option<&'a mut Host>,
-    pub(crate) groups: &'a IffGroups,
+    pub(crate) groups: &'a IdentityGroups,
     /// Whether our clock is synchronised.
     pub(crate) synchronised: bool,
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use ntp_autokey::{Host, IffGroups};
+use ntp_autokey::{Host, IdentityGroups};
 use ntp_discipline::{Adjustment, FilterConditions, Now, SystemEvent};
 use ntp_restrict::{RestrictFlags, RestrictList, RestrictRules};
 use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precision, Timestamp};
@@ -51,7 +51,7 @@ pub struct Engine {
     pub(crate) control_key: Option<KeyId>,
     pub(crate) keys: Arc<TrustedKeys>,
     pub(crate) autokey: Option<Host>,
-    groups: IffGroups,
+    groups: IdentityGroups,
     pub(crate) associations: Vec<Association>,
     pub(crate) system: System,
     pub(crate) responder: Responder,
@@ -374,7 +374,7 @@ impl Engine {
     fn authority<'a>(
         keys: &'a TrustedKeys,
         host: &'a mut Option<Host>,
-        groups: &'a IffGroups,
+        groups: &'a IdentityGroups,
         system: &System,
     ) -> Authority<'a> {
         Authority {

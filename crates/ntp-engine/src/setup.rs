@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use ntp_autokey::{Host, IffGroups};
+use ntp_autokey::{Host, IdentityGroups};
 use ntp_conf::{AssociationKind, ClockAddress, Config, ReferenceClock, Switch};
 use ntp_discipline::{Estimator, HashCheck, Limits, LoopOptions, Tinker};
 use ntp_keys::KeyTable;
@@ -30,7 +30,7 @@ pub struct Setup {
     /// Our own Autokey identity; without it `autokey` lines ask nothing.
     pub autokey: Option<Host>,
     /// The identity parameters at hand.
-    pub groups: IffGroups,
+    pub groups: IdentityGroups,
     /// The frequency of the drift file.
     pub frequency: Option<Ppm>,
     /// How fine the clock can be read.
@@ -86,7 +86,7 @@ pub(crate) struct Rest {
     pub(crate) control_key: Option<KeyId>,
     pub(crate) keys: Arc<TrustedKeys>,
     pub(crate) autokey: Option<Host>,
-    pub(crate) groups: IffGroups,
+    pub(crate) groups: IdentityGroups,
     pub(crate) rules: RestrictRules,
 }
 
@@ -98,7 +98,7 @@ impl Setup {
             config,
             keys: KeyTable::default(),
             autokey: None,
-            groups: IffGroups::new(),
+            groups: IdentityGroups::new(),
             frequency: None,
             precision: Precision::new(-20),
             port: 123,

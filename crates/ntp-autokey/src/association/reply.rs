@@ -9,7 +9,7 @@ use super::{
     Trail, WRONG,
 };
 use crate::{
-    CertificateNote, Cookie, Direction, Event, Exchange, Host, IffGroups, LeapValues, Message,
+    CertificateNote, Cookie, Direction, Event, Exchange, Host, IdentityGroups, LeapValues, Message,
     Opcode, ReceiveError, RestartReason, SessionKey, StatusWord, Value,
     certificate_cache::{SIGNED, VALID},
     name,
@@ -35,7 +35,7 @@ impl Association {
         &mut self,
         host: &mut Host,
         exchange: &Exchange,
-        groups: &IffGroups,
+        groups: &IdentityGroups,
         reply: &Packet<'_>,
     ) -> Result<Received, ReceiveError> {
         match self.take(host, exchange, groups, reply) {
@@ -118,7 +118,7 @@ impl Association {
         &mut self,
         host: &mut Host,
         exchange: &Exchange,
-        groups: &IffGroups,
+        groups: &IdentityGroups,
         reply: &Packet<'_>,
     ) -> Result<Received, ReceiveError> {
         let (key_id, digest) = match reply.trailer() {
@@ -169,7 +169,7 @@ impl Association {
         match message.opcode {
             Opcode::Association => self.take_association(host, groups, &value)?,
             Opcode::Certificate => self.take_certificate(host, exchange, groups, &value)?,
-            Opcode::Iff => self.take_identity(&value)?,
+            Opcode::Iff | Opcode::Gq | Opcode::Mv => self.take_identity(&value)?,
             Opcode::Cookie => self.take_cookie(host, exchange, &value)?,
             Opcode::Sign => self.take_signed(host, exchange, &value)?,
             Opcode::Leap => self.take_leap(&value)?,
@@ -189,7 +189,7 @@ impl Association {
     fn take_association(
         &mut self,
         host: &Host,
-        groups: &IffGroups,
+        groups: &IdentityGroups,
         value: &Value<'_>,
     ) -> Result<(), ReceiveError> {
         let malformed = ReceiveError::Malformed(Opcode::Association);
@@ -199,6 +199,9 @@ impl Association {
         let scheme = SignatureScheme::from_nid(number).ok_or(ReceiveError::Scheme(number))?;
         if !offered.contains(StatusWord::ENABLED) {
             return Err(ReceiveError::Malformed(Opcode::Association));
+        }
+        if host.is_private() || offered.contains(StatusWord::PC) {
+            return self.take_private_association(host, name, scheme, offered);
         }
         if name == host.name() {
             return Err(ReceiveError::OwnName(name));
@@ -210,8 +213,8 @@ impl Association {
         if !offered.contains(StatusWord::LEAP_VALUES) {
             dance.status |= StatusWord::LEAP;
         }
-        if matches!(identity, Identity::Asked { .. }) {
-            dance.status |= StatusWord::IFF;
+        if let Identity::Asked { key, .. } = &identity {
+            dance.status |= key.scheme().status();
         }
         dance.identity = identity;
         dance.trail = Trail::to(&name);
@@ -219,6 +222,47 @@ impl Association {
             name: name.clone(),
             scheme,
             offered,
+            shared_key: None,
+        });
+        self.events.push(Event::Association {
+            association: self.options.association,
+            name,
+            scheme,
+        });
+        Ok(())
+    }
+
+    /// ASSOC where certificates are private: ours proves what the server says.
+    fn take_private_association(
+        &mut self,
+        host: &Host,
+        name: String,
+        scheme: SignatureScheme,
+        offered: StatusWord,
+    ) -> Result<(), ReceiveError> {
+        if !host.is_private() {
+            return Err(ReceiveError::Private { subject: name });
+        }
+        if !offered.contains(StatusWord::PC) || scheme != host.scheme() {
+            return Err(ReceiveError::NotPrivate { name });
+        }
+        let dance = &mut self.dance;
+        dance.status = offered.without_identity()
+            | StatusWord::PC
+            | StatusWord::CERTIFICATE
+            | StatusWord::VERIFIED
+            | StatusWord::SIGNED
+            | StatusWord::AUTOKEY;
+        if !offered.contains(StatusWord::LEAP_VALUES) {
+            dance.status |= StatusWord::LEAP;
+        }
+        dance.identity = Identity::Verified;
+        dance.trail = Trail::default();
+        dance.server = Some(Server {
+            name: name.clone(),
+            scheme,
+            offered,
+            shared_key: Some(host.sign_key().public().clone()),
         });
         self.events.push(Event::Association {
             association: self.options.association,
@@ -232,7 +276,7 @@ impl Association {
     fn find_group(
         &self,
         host: &Host,
-        groups: &IffGroups,
+        groups: &IdentityGroups,
         name: &str,
         issuer: Option<&str>,
         offered: StatusWord,
@@ -248,8 +292,8 @@ impl Association {
             });
         }
         let mut candidates = candidates;
-        let found = candidates.find_map(|group| Some((group, groups.lookup(group)?)));
-        let Some((group, key)) = found else {
+        let found = candidates.find(|group| groups.schemes(group).next().is_some());
+        let Some(group) = found else {
             return match &self.options.ident {
                 Some(group) => Err(ReceiveError::NoGroup {
                     group: group.clone(),
@@ -257,15 +301,18 @@ impl Association {
                 None => Ok(Identity::Open),
             };
         };
+        let scheme = groups
+            .schemes(group)
+            .find(|scheme| offered.contains(scheme.status()));
         let group = group.to_owned();
-        if !offered.contains(StatusWord::IFF) {
-            return Err(ReceiveError::NotOffered { group });
+        match scheme.and_then(|scheme| groups.lookup(&group, scheme)) {
+            Some(key) => Ok(Identity::Asked {
+                group,
+                key: Box::new(key.clone()),
+                challenge: Vec::new(),
+            }),
+            None => Err(ReceiveError::NotOffered { group }),
         }
-        Ok(Identity::Asked {
-            group,
-            key: Box::new(key.clone()),
-            challenge: Vec::new(),
-        })
     }
 
     /// CERT: one more certificate of the trail.
@@ -273,7 +320,7 @@ impl Association {
         &mut self,
         host: &Host,
         exchange: &Exchange,
-        groups: &IffGroups,
+        groups: &IdentityGroups,
         value: &Value<'_>,
     ) -> Result<(), ReceiveError> {
         let server = self.dance.server.as_ref();
@@ -298,7 +345,7 @@ impl Association {
     }
 
     /// The trail is complete: what of the server's identity is left to prove?
-    fn close_trail(&mut self, host: &Host, groups: &IffGroups) -> Result<(), ReceiveError> {
+    fn close_trail(&mut self, host: &Host, groups: &IdentityGroups) -> Result<(), ReceiveError> {
         let dance = &self.dance;
         let server = dance.server.as_ref().ok_or(ReceiveError::Unexpected)?;
         let (name, offered) = (server.name.clone(), server.offered);
@@ -316,7 +363,7 @@ impl Association {
         let dance = &mut self.dance;
         dance.status |= StatusWord::CERTIFICATE;
         match dance.identity {
-            Identity::Asked { .. } => dance.status |= StatusWord::IFF,
+            Identity::Asked { ref key, .. } => dance.status |= key.scheme().status(),
             Identity::Open if offered.offers_identity() => {
                 dance.identity = Identity::NotRun;
                 self.events.push(Event::IdentityNotRun { name, offered });
@@ -330,7 +377,7 @@ impl Association {
         Ok(())
     }
 
-    /// IFF: the answer to our challenge.
+    /// IFF, GQ, MV: the answer to our challenge.
     fn take_identity(&mut self, value: &Value<'_>) -> Result<(), ReceiveError> {
         self.verify(value)?;
         let Identity::Asked {
@@ -343,19 +390,22 @@ impl Association {
         };
         let (theirs, ours) = (value.filestamp, key.filestamp());
         let group = group.clone();
-        if theirs != ours {
+        let scheme = key.scheme();
+        if !key.admits(theirs) {
             return Err(ReceiveError::GroupFilestamp {
                 group,
                 theirs,
                 ours,
             });
         }
-        if let Err(error) = key.verify(challenge, value.octets) {
+        let certified = self.dance.trail.group_key();
+        if let Err(error) = key.verify(challenge, value.octets, certified) {
             return Err(ReceiveError::Identity { group, error });
         }
         self.dance.identity = Identity::Verified;
         self.dance.status |= StatusWord::VERIFIED;
         self.events.push(Event::IdentityVerified {
+            scheme,
             group,
             filestamp: theirs,
         });

@@ -4,8 +4,8 @@ use ntp_wire::Timestamp;
 
 use super::{Association, COOKIE_LIFE, Identity, Sent};
 use crate::{
-    Cookie, Direction, Exchange, Host, IffGroups, Message, Opcode, SessionKey, Stamp, StatusWord,
-    signed_value::SignedValue,
+    Cookie, Direction, Exchange, Host, IdentityGroups, Message, Opcode, SessionKey, Stamp,
+    StatusWord, signed_value::SignedValue,
 };
 
 impl Association {
@@ -18,13 +18,13 @@ impl Association {
         &mut self,
         host: &mut Host,
         exchange: &Exchange,
-        groups: &IffGroups,
+        groups: &IdentityGroups,
         packet: &mut Vec<u8>,
     ) {
         self.settle(exchange);
         self.soon = None;
         if let Identity::Asked { group, key, .. } = &mut self.dance.identity
-            && let Some(current) = groups.lookup(group)
+            && let Some(current) = groups.lookup(group, key.scheme())
         {
             **key = current.clone();
         }
@@ -60,8 +60,8 @@ impl Association {
             Some(Opcode::Association)
         } else if missing(StatusWord::CERTIFICATE) {
             Some(Opcode::Certificate)
-        } else if matches!(self.dance.identity, Identity::Asked { .. }) {
-            Some(Opcode::Iff)
+        } else if let Identity::Asked { key, .. } = &self.dance.identity {
+            Some(key.scheme().opcode())
         } else if missing(StatusWord::COOKIE) {
             Some(Opcode::Cookie)
         } else if !exchange.synchronised {
@@ -124,11 +124,11 @@ impl Association {
             Opcode::Certificate => Some(named(Stamp::NEVER, self.dance.trail.wanted())),
             Opcode::Cookie => Some(host.public_key_value()),
             Opcode::Sign => host.certificate_value(now),
-            Opcode::Iff => {
+            Opcode::Iff | Opcode::Gq | Opcode::Mv => {
                 let Identity::Asked { key, challenge, .. } = &mut self.dance.identity else {
                     return None;
                 };
-                *challenge = key.challenge(host.random());
+                *challenge = key.challenge(host.random())?;
                 Some(SignedValue::unsigned(key.filestamp(), challenge.clone()))
             }
             _ => None,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Direction, Host, HostOptions, IffError, Message, Reply, SessionKeys, Value,
+    Direction, Host, HostOptions, IdentityError, IffKey, Message, Reply, SessionKeys, Value,
     test_material::{
         CLIENT, Failure, Recipe, SERVER, Strength, World, clients_half, header, iff_key,
     },
@@ -12,12 +12,13 @@ use crate::{
 
 mod hostile;
 mod renewal;
+mod schemes;
 
 /// A world whose server is of an IFF group, and the group.
 fn iff_world(ident: Option<&str>) -> (World, IffKey) {
     let key = iff_key(1, 4_000_000_000);
     let server = Recipe {
-        iff: Some(key.clone()),
+        identity: vec![key.clone().into()],
         ..Recipe::server()
     };
     (World::new(&server, &Recipe::client(), ident), key)
@@ -119,7 +120,7 @@ fn the_group_in_a_name_finds_the_parameters() {
     let key = iff_key(1, 4_000_000_000);
     let server = Recipe {
         name: "server@group",
-        iff: Some(key.clone()),
+        identity: vec![key.clone().into()],
         ..Recipe::server()
     };
     let mut world = World::new(&server, &Recipe::client(), None);
@@ -178,7 +179,7 @@ fn a_server_of_another_group_is_refused() {
             error,
             ReceiveError::Identity {
                 group: "group".to_owned(),
-                error: IffError::NotVerified
+                error: IdentityError::NotVerified
             }
         );
         assert_eq!(error.code(), 0x10e);

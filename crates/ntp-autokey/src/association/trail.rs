@@ -48,6 +48,11 @@ impl Trail {
         Some(self.links.first()?.certificate.public_key())
     }
 
+    /// The GQ key in the server's certificate.
+    pub(super) fn group_key(&self) -> Option<&[u8]> {
+        self.links.first()?.certificate.group_key()
+    }
+
     /// Who signed the server's certificate.
     pub(super) fn issuer(&self) -> Option<&str> {
         Some(self.links.first()?.certificate.issuer())

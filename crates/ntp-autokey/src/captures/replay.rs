@@ -11,8 +11,8 @@ use ntp_wire::{AssociationId, Header, Leap, Monotonic, Packet};
 
 use super::{Case, cookie, message, pairs, trailer};
 use crate::{
-    Association, ClientOptions, Direction, Exchange, IffGroups, IffKey, Message, Opcode,
-    ReceiveError, Reply, StatusWord, Value,
+    Association, ClientOptions, Direction, Exchange, IdentityGroups, IdentityKey, IffKey, Message,
+    Opcode, ReceiveError, Reply, StatusWord, Value,
     captures::files::Datagram,
     name,
     test_material::{Recipe, Strength},
@@ -46,7 +46,7 @@ fn replay_client(case: &Case, address: IpAddr, name: &'static str, flags: u32) {
         ..Recipe::client()
     }
     .host();
-    let mut groups = IffGroups::new();
+    let mut groups = IdentityGroups::new();
     if let Some(key) = &case.hosts[&address].parameters {
         groups.insert("server", key.clone());
     }
@@ -132,7 +132,7 @@ fn our_server_answers_what_the_references_answered() {
                 Strength::Of2008
             },
             digest: case.digest,
-            iff: group.clone(),
+            identity: group.clone().map(IdentityKey::from).into_iter().collect(),
             ..Recipe::server()
         };
         let mut host = recipe.host();

@@ -8,7 +8,7 @@ use rand::{SeedableRng, rngs::ChaCha20Rng};
 use zeroize::Zeroizing;
 
 use super::{Identity, Refusal};
-use crate::{Cookie, Opcode, Stamp, signed_value::SignedValue};
+use crate::{Cookie, IdentityKey, IdentityScheme, Opcode, Stamp, signed_value::SignedValue};
 
 /// How long certificates hold that are signed for others.
 const YEAR: Duration = Duration::from_seconds(365 * 86_400);
@@ -79,8 +79,11 @@ pub(super) enum Work {
         certificate: Box<Certificate>,
         filestamp: Stamp,
     },
-    /// IFF: the answer to a challenge.
-    Iff { challenge: Vec<u8> },
+    /// IFF, GQ, MV: the answer to a challenge.
+    Identity {
+        scheme: IdentityScheme,
+        challenge: Vec<u8>,
+    },
 }
 
 impl Task {
@@ -109,10 +112,12 @@ impl Task {
                 certificate,
                 filestamp,
             } => (filestamp, identity.reissue(&certificate, now)?),
-            Work::Iff { challenge } => {
-                let iff = identity.iff.as_ref();
-                let iff = iff.ok_or(Refusal::NotOffered(Opcode::Iff))?;
-                (iff.filestamp(), iff.respond(&challenge, &mut random)?)
+            Work::Identity { scheme, challenge } => {
+                let key = identity.group(scheme);
+                let key = key.ok_or_else(|| Refusal::NotOffered(scheme.opcode()))?;
+                let response = key.respond(&challenge, &mut random);
+                let refusal = |error| Refusal::Identity { scheme, error };
+                (key.filestamp(), response.map_err(refusal)?)
             }
         };
         Ok(identity.signer.sign(now, filestamp, octets)?)
@@ -125,15 +130,10 @@ impl Task {
             Work::Own { .. } => Elapsed::ZERO,
             Work::Cookie { key, .. } => public_cost(key.bits()),
             Work::Sign { certificate, .. } => sign + public_cost(certificate.public_key().bits()),
-            Work::Iff { .. } => {
-                let p = self
-                    .identity
-                    .iff
-                    .as_ref()
-                    .map_or(0, |iff| iff.group().p().bits());
-                // An exponent of 224 bits; the commitment is one power.
-                private_cost(u32::try_from(p).unwrap_or(u32::MAX) / 2)
-            }
+            Work::Identity { scheme, .. } => self
+                .identity
+                .group(*scheme)
+                .map_or(Elapsed::ZERO, IdentityKey::cost),
         }
     }
 }

@@ -12,8 +12,8 @@ use super::{
     job::{Asked, Finished, Job, Task, Work},
 };
 use crate::{
-    Direction, Exchange, IffError, Message, Stamp, Value, certificate_cache::Answer, name,
-    signed_value::SignedValue,
+    Direction, Exchange, IdentityError, IdentityScheme, Message, Stamp, Value,
+    certificate_cache::Answer, name, signed_value::SignedValue,
 };
 
 impl Host {
@@ -148,7 +148,13 @@ impl Host {
         }
         if !matches!(
             opcode,
-            Opcode::Certificate | Opcode::Cookie | Opcode::Leap | Opcode::Sign | Opcode::Iff
+            Opcode::Certificate
+                | Opcode::Cookie
+                | Opcode::Leap
+                | Opcode::Sign
+                | Opcode::Iff
+                | Opcode::Gq
+                | Opcode::Mv
         ) {
             return Err(Refusal::NotOffered(opcode));
         }
@@ -176,7 +182,7 @@ impl Host {
             },
             Opcode::Cookie => self.cookie_work(exchange, message)?,
             Opcode::Sign => self.sign_work(exchange, message)?,
-            _ => self.iff_work(message)?,
+            _ => self.identity_work(message)?,
         };
         let mut seed = Zeroizing::new([0; 32]);
         self.random.fill_bytes(&mut *seed);
@@ -251,12 +257,15 @@ impl Host {
         })
     }
 
-    fn iff_work(&self, message: &Message<'_>) -> Result<Work, Refusal> {
+    fn identity_work(&self, message: &Message<'_>) -> Result<Work, Refusal> {
         let challenge = value_of(message)?.octets;
-        let iff = self.identity.iff.as_ref();
-        let iff = iff.ok_or(Refusal::NotOffered(Opcode::Iff))?;
-        iff.check_challenge(challenge)?;
-        Ok(Work::Iff {
+        let not_offered = || Refusal::NotOffered(message.opcode);
+        let scheme = IdentityScheme::of(message.opcode).ok_or_else(not_offered)?;
+        let key = self.identity.group(scheme).ok_or_else(not_offered)?;
+        key.check_challenge(challenge)
+            .map_err(|error| Refusal::Identity { scheme, error })?;
+        Ok(Work::Identity {
+            scheme,
             challenge: challenge.to_vec(),
         })
     }
@@ -334,8 +343,13 @@ pub enum Refusal {
     #[error("our own certificate has expired: make a new one with ntp-keygen")]
     OwnCertificateExpired,
     /// A challenge that cannot be answered.
-    #[error("IFF request: {0}")]
-    Iff(#[from] IffError),
+    #[error("{} request: {error}", scheme.opcode())]
+    Identity {
+        /// The scheme.
+        scheme: IdentityScheme,
+        /// Why.
+        error: IdentityError,
+    },
     /// Our key cannot sign.
     #[error(transparent)]
     Sign(#[from] ntp_keys::SignError),

@@ -61,7 +61,7 @@ fn ask(host: &mut Host, packet: &[u8]) -> Result<(Reply, Vec<u8>), Refusal> {
 
 fn iff_host() -> Host {
     Recipe {
-        iff: Some(iff_key(1, 4_000_000_000)),
+        identity: vec![iff_key(1, 4_000_000_000).into()],
         ..Recipe::server()
     }
     .host()
@@ -102,8 +102,8 @@ fn credentials_that_do_not_fit_are_refused() {
     assert_eq!(error, HostError::ForeignCertificate("server".to_owned()));
     let error = new(|c| c.sign_key = Some(Strength::Of2008.key(3)));
     assert_eq!(error, HostError::ForeignCertificate("server".to_owned()));
-    let error = new(|c| c.iff = Some(clients_half(&iff_key(1, 1))));
-    assert_eq!(error, HostError::IffWithoutSecret);
+    let error = new(|c| c.identity = vec![clients_half(&iff_key(1, 1)).into()]);
+    assert_eq!(error, HostError::NoServersHalf("iff"));
     let error = new(|c| {
         c.certificate = Recipe {
             name: "a b",

@@ -14,7 +14,10 @@ static KEY: LazyLock<IffKey> = LazyLock::new(|| {
 fn clients_cannot_answer() {
     let mut random = ChaCha20Rng::from_seed([1; 32]);
     let clients = IffKey::new(KEY.group().without_secret(), Stamp::new(9));
-    assert_eq!(clients.respond(&[1], &mut random), Err(IffError::NoSecret));
+    assert_eq!(
+        clients.respond(&[1], &mut random),
+        Err(IdentityError::NoSecret)
+    );
 }
 
 #[test]
@@ -22,7 +25,10 @@ fn hostile_challenges_are_refused() {
     let mut random = ChaCha20Rng::from_seed([1; 32]);
     let (p, q) = (KEY.group().p().to_bytes_be(), KEY.group().q().to_bytes_be());
     for r in [&[][..], &[0], &[0; 20], &q, &p, &[0xff; 5000]] {
-        assert_eq!(KEY.respond(r, &mut random), Err(IffError::BadChallenge));
+        assert_eq!(
+            KEY.respond(r, &mut random),
+            Err(IdentityError::BadChallenge)
+        );
     }
     let mut long = vec![0; 5000];
     long.push(1);
@@ -34,13 +40,13 @@ fn hostile_responses_are_refused() {
     let (p, q) = (KEY.group().p().to_bytes_be(), KEY.group().q().to_bytes_be());
     let verify = |y: &[u8], hash: &[u8]| KEY.verify(&[5], &der::write_integers(&[y, hash]));
     for y in [&q, &p] {
-        assert_eq!(verify(y, &[1; 16]), Err(IffError::BadResponse));
+        assert_eq!(verify(y, &[1; 16]), Err(IdentityError::BadResponse));
     }
-    assert_eq!(verify(&[1], &[1; 17]), Err(IffError::BadResponse));
+    assert_eq!(verify(&[1], &[1; 17]), Err(IdentityError::BadResponse));
     for y in [&[0][..], &[1]] {
-        assert_eq!(verify(y, &[1; 16]), Err(IffError::NotVerified));
+        assert_eq!(verify(y, &[1; 16]), Err(IdentityError::NotVerified));
     }
-    assert_eq!(KEY.verify(&[5], &[]), Err(IffError::BadResponse));
+    assert_eq!(KEY.verify(&[5], &[]), Err(IdentityError::BadResponse));
 }
 
 proptest! {
@@ -53,12 +59,12 @@ proptest! {
         let response = KEY.respond(&challenge, &mut random).unwrap();
         prop_assert_eq!(KEY.verify(&challenge, &response), Ok(()));
         let other = KEY.challenge(&mut random);
-        prop_assert_eq!(KEY.verify(&other, &response), Err(IffError::NotVerified));
+        prop_assert_eq!(KEY.verify(&other, &response), Err(IdentityError::NotVerified));
         let [p, q, g] = [KEY.group().p(), KEY.group().q(), KEY.group().g()].map(Clone::clone);
         let stranger = IffGroup::server(p, q, g, Secret::from_be_bytes(&other)).unwrap();
         let stranger = IffKey::new(stranger, Stamp::new(9));
         let response = stranger.respond(&challenge, &mut random).unwrap();
-        prop_assert_eq!(KEY.verify(&challenge, &response), Err(IffError::NotVerified));
+        prop_assert_eq!(KEY.verify(&challenge, &response), Err(IdentityError::NotVerified));
     }
 
     #[test]
