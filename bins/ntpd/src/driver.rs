@@ -11,7 +11,8 @@ use ntp_os::{Batch, Family, Resolver, SystemClock};
 use ntp_wire::{AssociationId, Monotonic};
 
 use crate::{
-    drift, leap_file, log::Log, signals::Signals, sockets::Sockets, token, worker::Worker,
+    drift, identity_watch::IdentityWatch, leap_file, log::Log, signals::Signals, sockets::Sockets,
+    token, worker::Worker,
 };
 
 /// How many batches of one socket are taken before the others have their turn.
@@ -32,6 +33,8 @@ pub(crate) struct Driver {
     resolver: Resolver,
     /// Runs once there is public-key work.
     worker: Option<Worker>,
+    /// There if `crypto` is configured.
+    identity: Option<IdentityWatch>,
     log: Log,
     drift_file: Option<PathBuf>,
     /// How often to look for new interfaces; `None` is never.
@@ -52,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) clock: SystemClock,
     pub(crate) sockets: Sockets,
     pub(crate) poll: Poll,
+    pub(crate) identity: Option<IdentityWatch>,
     pub(crate) log: Log,
     pub(crate) drift_file: Option<PathBuf>,
     pub(crate) scan_interval: Option<Elapsed>,
@@ -72,6 +76,7 @@ impl Driver {
             clock,
             sockets,
             poll,
+            identity,
             log,
             drift_file,
             scan_interval,
@@ -86,6 +91,7 @@ impl Driver {
             waker: None,
             resolver: Resolver::new(),
             worker: None,
+            identity,
             log,
             drift_file,
             scan_interval,
@@ -130,6 +136,9 @@ impl Driver {
             }
             if self.signals.take_reopen() {
                 self.log.reopen();
+                // A second look may come at once, for who sends the signal is done.
+                self.watch_identity();
+                self.watch_identity();
             }
             self.names();
             self.worked();
@@ -246,6 +255,7 @@ impl Driver {
                     self.engine.handle(now, Input::LeapFile(read));
                 }
                 Output::Work(work) => self.work(work),
+                Output::WatchIdentity => self.watch_identity(),
                 Output::WriteDrift(frequency) => {
                     if let Some(path) = &self.drift_file
                         && let Err(error) = drift::write(path, frequency)
@@ -341,6 +351,15 @@ impl Driver {
                 let worked = Some(Box::new(work.run()));
                 self.engine.handle(self.clock.read(), Input::Worked(worked));
             }
+        }
+    }
+
+    /// Looks at the files of Autokey.
+    fn watch_identity(&mut self) {
+        let identity = self.identity.as_mut();
+        if let Some(files) = identity.and_then(|identity| identity.look(&mut self.log)) {
+            let now = self.clock.read();
+            self.engine.handle(now, Input::Identity(Box::new(files)));
         }
     }
 

@@ -6,6 +6,7 @@ mod configuration;
 mod drift;
 mod driver;
 mod identity;
+mod identity_watch;
 mod leap_file;
 mod log;
 mod signals;

@@ -25,7 +25,9 @@ use crate::{
     arguments::Arguments,
     configuration, drift,
     driver::{Driver, Ended, Parts},
-    identity, leap_file,
+    identity,
+    identity_watch::IdentityWatch,
+    leap_file,
     log::Log,
     sockets::{Choice, Sockets},
 };
@@ -140,6 +142,10 @@ fn serve(
         .pid_file
         .clone()
         .or_else(|| config.pid_file.clone());
+    let identity = config.crypto.as_ref().map(|crypto| {
+        let directory = config.keys.directory.clone();
+        IdentityWatch::new(directory, crypto.clone())
+    });
     let setup = setup(arguments, config, drift_file.as_deref(), &clock, &mut log)?;
     let engine = Engine::new(setup, seed()?, clock.read());
     if let Some(path) = pid_file {
@@ -164,6 +170,7 @@ fn serve(
         clock,
         sockets,
         poll,
+        identity,
         log,
         drift_file,
         scan_interval,
@@ -248,7 +255,17 @@ fn autokey(
     let Some(crypto) = &config.crypto else {
         return Ok((None, IdentityGroups::new()));
     };
-    let mut options = HostOptions::default();
+    let mut options = HostOptions {
+        revoke: config.revoke,
+        ..HostOptions::default()
+    };
+    if options.revoke < HostOptions::LEAST_REVOKE {
+        log.warning(&format!(
+            "revoke {}: {} is taken, the least there is",
+            options.revoke,
+            HostOptions::LEAST_REVOKE
+        ));
+    }
     if let Some(name) = &crypto.digest {
         match ntp_keys::DigestAlgorithm::from_name(name) {
             Some(digest) => options.digest = digest,

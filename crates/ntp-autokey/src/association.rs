@@ -296,6 +296,17 @@ impl Association {
         self.begin_anew(RestartReason::Asked);
     }
 
+    /// The host has another certificate ([`Host::renew`](crate::Host::renew)): the server is to sign
+    /// it.
+    pub fn host_renewed(&mut self) {
+        let standing = self.standing.as_deref_mut();
+        for dance in standing.into_iter().chain([&mut self.dance]) {
+            let kept = dance.status.bits() & !StatusWord::SIGNED.bits();
+            dance.status = StatusWord::from_bits(kept);
+        }
+        self.pause = Pause::default();
+    }
+
     /// The next thing worth a line in the log.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop()

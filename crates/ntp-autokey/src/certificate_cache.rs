@@ -61,6 +61,32 @@ impl CertificateCache {
         Self { entries: vec![own] }
     }
 
+    /// Whether this is the host's own certificate, with this filestamp.
+    pub(crate) fn is_own(&self, certificate: &Certificate, filestamp: Stamp) -> bool {
+        self.entries
+            .first()
+            .is_some_and(|own| own.certificate == *certificate && own.filestamp == filestamp)
+    }
+
+    /// The host has another certificate of its own, and perhaps another key that signs.
+    pub(crate) fn renew(&mut self, own: Certificate, filestamp: Stamp) {
+        let Self { entries } = Self::new(own, filestamp);
+        let old = std::mem::replace(&mut self.entries, entries);
+        let Some(own) = self.entries.first().map(|own| own.certificate.clone()) else {
+            return;
+        };
+        for mut entry in old.into_iter().skip(1) {
+            // What others signed for a key that is no more proves nothing.
+            let certificate = &entry.certificate;
+            let is_stale = certificate.subject() == own.subject()
+                && certificate.public_key() != own.public_key();
+            entry.signed = None;
+            if !is_stale {
+                self.entries.push(entry);
+            }
+        }
+    }
+
     /// Newest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = CachedCertificate<'_>> {
         self.entries.iter().rev().map(|entry| CachedCertificate {

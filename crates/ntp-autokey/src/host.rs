@@ -5,8 +5,6 @@ use std::sync::Arc;
 use ntp_keys::{Certificate, DigestAlgorithm, PrivateKey, SignError, SignatureScheme, VerifyError};
 use ntp_wire::Timestamp;
 use rand::{Rng, SeedableRng, rngs::ChaCha20Rng};
-use ring::{hkdf, hmac};
-use zeroize::Zeroizing;
 
 use crate::{
     CachedCertificate, Event, IdentityKey, IdentityScheme, MessageError, Opcode, SessionKeys,
@@ -14,6 +12,7 @@ use crate::{
     certificate_cache::CertificateCache,
     event::Events,
     name,
+    server_secret::{self, ServerSecret},
     signed_value::{SignedValue, Signer},
     work_limit::WorkLimiter,
 };
@@ -25,7 +24,7 @@ pub use job::{Finished, Job};
 pub use respond::{Refusal, Reply, Response};
 
 /// What a host is: its keys and its certificate, as ntp-keygen makes them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Credentials {
     /// `ntpkey_host_*`: decrypts cookies, and signs if there is no sign key.
     pub host_key: PrivateKey,
@@ -50,14 +49,24 @@ pub struct HostOptions {
     pub digest: DigestAlgorithm,
     /// How much strangers may ask for.
     pub limits: WorkLimits,
+    /// The secret of the server, and with it all cookies, change each 2^`revoke` s (`revoke`). Below
+    /// 14 is taken for 14. Cookies of old are honoured for six days, in which every client asks for
+    /// a new one, or for the nine epochs before the present one, if these are shorter.
+    pub revoke: u8,
 }
 
-/// MD5, which is what everybody has.
+impl HostOptions {
+    /// The least [`revoke`](Self::revoke): 2^14 s, four and a half hours.
+    pub const LEAST_REVOKE: u8 = server_secret::SHORTEST;
+}
+
+/// MD5, which is what everybody has, and a new secret each 18 hours.
 impl Default for HostOptions {
     fn default() -> Self {
         Self {
             digest: DigestAlgorithm::Md5,
             limits: WorkLimits::default(),
+            revoke: 16,
         }
     }
 }
@@ -99,6 +108,7 @@ impl LeapValues {
 pub struct Host {
     identity: Arc<Identity>,
     status: StatusWord,
+    secret: ServerSecret,
     keys: SessionKeys,
     cache: CertificateCache,
     leap: LeapValues,
@@ -110,13 +120,15 @@ pub struct Host {
     events: Events,
 }
 
-/// What is the host's own and never changes; public-key work shares it.
+/// What is the host's own until it is renewed; public-key work shares it.
+#[derive(PartialEq)]
 pub(crate) struct Identity {
     name: String,
     host_key: PrivateKey,
     host_key_filestamp: Stamp,
     signer: Signer,
     until: Timestamp,
+    is_private: bool,
     groups: Vec<IdentityKey>,
 }
 
@@ -125,26 +137,14 @@ impl Identity {
     fn group(&self, scheme: IdentityScheme) -> Option<&IdentityKey> {
         self.groups.iter().find(|key| key.scheme() == scheme)
     }
-}
 
-impl Host {
-    /// A host with these credentials. `seed` feeds everything random that it makes; it must be
-    /// unpredictable and never used twice.
-    ///
-    /// # Errors
-    ///
-    /// [`HostError`] if the credentials do not fit together.
-    pub fn new(
-        credentials: Credentials,
-        options: HostOptions,
-        seed: [u8; 32],
-    ) -> Result<Self, HostError> {
+    fn of(credentials: Credentials) -> Result<Self, HostError> {
         let Credentials {
             host_key,
             host_key_filestamp,
             sign_key,
             certificate,
-            certificate_filestamp,
+            certificate_filestamp: _,
             identity: groups,
         } = credentials;
         let subject = certificate.subject();
@@ -168,37 +168,67 @@ impl Host {
                 bits: host_key.bits(),
             });
         }
-        let keys = SessionKeys::new(options.digest, &*server_secret(&host_key)?);
         let scheme = certificate.scheme();
-        let mut status = StatusWord::of_scheme(scheme.nid()) | StatusWord::ENABLED;
-        for key in &groups {
-            status |= key.scheme().status();
-        }
-        if certificate.is_private() {
-            status |= StatusWord::PC;
-        }
-        let mut random = ChaCha20Rng::from_seed(seed);
-        let mut events = Events::default();
-        events.push(Event::Setup {
-            status,
-            name: name.clone(),
-            scheme,
-        });
-        let identity = Identity {
+        Ok(Self {
             name,
             host_key,
             host_key_filestamp,
             signer: Signer { key, scheme },
             until: certificate.not_after(),
+            is_private: certificate.is_private(),
             groups,
-        };
+        })
+    }
+
+    /// What it offers before the clock is synchronised.
+    fn status(&self) -> StatusWord {
+        let mut status = StatusWord::of_scheme(self.signer.scheme.nid()) | StatusWord::ENABLED;
+        for key in &self.groups {
+            status |= key.scheme().status();
+        }
+        if self.is_private {
+            status |= StatusWord::PC;
+        }
+        status
+    }
+
+    fn setup(&self) -> Event {
+        Event::Setup {
+            status: self.status(),
+            name: self.name.clone(),
+            scheme: self.signer.scheme,
+        }
+    }
+}
+
+impl Host {
+    /// A host with these credentials. `seed` feeds everything random that it makes; it must be
+    /// unpredictable and never used twice.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`] if the credentials do not fit together.
+    pub fn new(
+        credentials: Credentials,
+        options: HostOptions,
+        seed: [u8; 32],
+    ) -> Result<Self, HostError> {
+        let certificate = credentials.certificate.clone();
+        let filestamp = credentials.certificate_filestamp;
+        let identity = Identity::of(credentials)?;
+        let secret = ServerSecret::new(&identity.host_key, options.digest, options.revoke)?;
+        let mut random = ChaCha20Rng::from_seed(seed);
+        let mut events = Events::default();
+        events.push(identity.setup());
+        let status = identity.status();
         Ok(Self {
             identity: Arc::new(identity),
             status,
-            keys,
-            cache: CertificateCache::new(certificate, certificate_filestamp),
+            keys: secret.session_keys(),
+            secret,
+            cache: CertificateCache::new(certificate, filestamp),
             leap: LeapValues::default(),
-            leap_filestamp: certificate_filestamp,
+            leap_filestamp: filestamp,
             signed_leap: None,
             updated: None,
             limiter: WorkLimiter::new(options.limits, random.next_u64()),
@@ -207,12 +237,55 @@ impl Host {
         })
     }
 
+    /// Takes other credentials in place of those it has: ntp-keygen was run again. Certificates of
+    /// others and cookies that were given out stay good. True if there is something new.
+    ///
+    /// Each association must be told ([`Association::host_renewed`](crate::Association::host_renewed)),
+    /// and the packet path needs new [`session_keys`](Self::session_keys).
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`] if the credentials do not fit together; nothing has changed then.
+    pub fn renew(&mut self, now: Timestamp, credentials: Credentials) -> Result<bool, HostError> {
+        let certificate = credentials.certificate.clone();
+        let filestamp = credentials.certificate_filestamp;
+        let identity = Identity::of(credentials)?;
+        if identity == *self.identity && self.cache.is_own(&certificate, filestamp) {
+            return Ok(false);
+        }
+        if identity.host_key != self.identity.host_key {
+            self.secret.replace(&identity.host_key)?;
+            self.keys = self.secret.session_keys();
+        }
+        let leap_values = self.status.bits() & StatusWord::LEAP_VALUES.bits();
+        self.status = identity.status() | StatusWord::from_bits(leap_values);
+        self.cache.renew(certificate, filestamp);
+        self.signed_leap = None;
+        self.events.push(identity.setup());
+        self.identity = Arc::new(identity);
+        if self.updated.is_some() {
+            self.update(now);
+        }
+        Ok(true)
+    }
+
     /// Tells whether the clock is synchronised. When it first is, values are signed, and the status
-    /// word says from then on that leap second values can be had.
+    /// word says from then on that leap second values can be had. The secret changes if it is time.
     pub fn set_synchronised(&mut self, now: Timestamp, synchronised: bool) {
+        self.turn(now);
         if synchronised && self.updated.is_none() {
             self.update(now);
         }
+    }
+
+    /// Tells the time, about once a minute. True if the secret is another from now on, and with it
+    /// the [`session_keys`](Self::session_keys).
+    pub fn turn(&mut self, now: Timestamp) -> bool {
+        let turned = self.secret.turn(now);
+        if turned {
+            self.keys = self.secret.session_keys();
+        }
+        turned
     }
 
     /// Tells what is known of leap seconds, from a file made at `filestamp`.
@@ -259,8 +332,8 @@ impl Host {
         self.cache.iter()
     }
 
-    /// What the packet path needs to answer bare requests by itself. It stays right as long as the
-    /// host lives.
+    /// What the packet path needs to answer bare requests by itself. It stays right until
+    /// [`turn`](Self::turn) or [`set_synchronised`](Self::set_synchronised) change the secret.
     pub fn session_keys(&self) -> SessionKeys {
         self.keys.clone()
     }
@@ -273,7 +346,8 @@ impl Host {
     /// Has another secret.
     #[cfg(test)]
     pub(crate) fn pretend_secret(&mut self, secret: [u8; 32]) {
-        self.keys = SessionKeys::new(self.keys.algorithm(), &secret);
+        self.secret.pretend(secret);
+        self.keys = self.secret.session_keys();
     }
 
     /// The source of everything random.
@@ -364,25 +438,6 @@ impl std::fmt::Debug for Host {
 
 /// OAEP with SHA-1 takes 42 octets besides the four of a cookie.
 const LEAST_HOST_KEY_BITS: u32 = 46 * 8;
-
-/// A secret that only the owner of the host key can know, and that is the same after a restart:
-/// derived from a signature, which for this scheme is always the same (RFC 8017 section 8.2). No
-/// message is signed that begins like this one: the first four octets would be a time in 1941.
-fn server_secret(host_key: &PrivateKey) -> Result<Zeroizing<[u8; 32]>, SignError> {
-    let signature = host_key.sign(
-        SignatureScheme::RsaMd5,
-        &[b"Meridian: the secret of an Autokey server, version 1"],
-    )?;
-    let signature = Zeroizing::new(signature);
-    let mut secret = Zeroizing::new([0; 32]);
-    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"autokey server secret");
-    let key = salt.extract(&signature);
-    // 32 octets are one block of SHA-256: asking for them cannot fail.
-    if let Ok(material) = key.expand(&[b"cookies"], hmac::HMAC_SHA256) {
-        let _ = material.fill(&mut *secret);
-    }
-    Ok(secret)
-}
 
 /// Why credentials make no host.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -123,6 +123,7 @@ mod key_list;
 mod message;
 mod name;
 mod receive_error;
+mod server_secret;
 mod session;
 mod signed_value;
 mod stamp;

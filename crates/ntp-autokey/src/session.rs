@@ -96,67 +96,83 @@ impl SessionKey {
     }
 }
 
+/// It is wiped when it has done its work.
+impl Drop for SessionKey {
+    fn drop(&mut self) {
+        self.key.wipe();
+    }
+}
+
 /// What an Autokey server needs to check requests without extension fields and to seal the replies
 /// to them: immutable, cheap to clone, without public-key work.
 ///
 /// Each client's cookie follows from its address and a secret, so that no client needs to be
-/// remembered (RFC 5906 section 11.2). The secret has 256 bits and never changes while the host key
-/// stays the same; cookies are cut from HMAC-SHA256 under it, so that a client cannot find it from
-/// the 32 bits it is given, as it could where the reference's secret of 32 bits is used.
+/// remembered (RFC 5906 section 11.2). The secret has 256 bits; cookies are cut from HMAC-SHA256
+/// under it, so that a client cannot find it from the 32 bits it is given, as it could where the
+/// reference's secret of 32 bits is used. Where the secret changes with time
+/// ([`HostOptions::revoke`](crate::HostOptions::revoke)), cookies made with those before it are
+/// honoured as well, and answered in kind.
 #[derive(Clone)]
 pub struct SessionKeys {
     algorithm: DigestAlgorithm,
-    secret: Arc<hmac::Key>,
+    /// The newest first.
+    secrets: Arc<[hmac::Key]>,
 }
 
 impl SessionKeys {
     /// Octets of the MACs that [`seal`](Self::seal) appends, at most.
     pub const LONGEST_MAC: usize = 4 + LONGEST_MAC;
 
-    pub(crate) fn new(algorithm: DigestAlgorithm, secret: &[u8; 32]) -> Self {
+    /// Keys from these secrets, of which there is at least one, the newest first.
+    pub(crate) fn new<'s>(
+        algorithm: DigestAlgorithm,
+        secrets: impl IntoIterator<Item = &'s [u8; 32]>,
+    ) -> Self {
+        let key = |secret: &[u8; 32]| hmac::Key::new(hmac::HMAC_SHA256, secret);
         Self {
             algorithm,
-            secret: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret)),
+            secrets: secrets.into_iter().map(key).collect(),
         }
     }
 
-    /// The cookie of the client at `remote` with the server at `local`.
+    /// The cookie that the client at `remote` is given by the server at `local`.
     pub fn cookie(&self, local: IpAddr, remote: IpAddr) -> Cookie {
-        let mut context = hmac::Context::with_key(&self.secret);
-        context.update(Octets::of(remote).as_bytes());
-        context.update(Octets::of(local).as_bytes());
-        let tag = context.sign();
-        let first = tag.as_ref().first_chunk().copied();
-        Cookie::new(u32::from_be_bytes(first.unwrap_or_default()))
+        let secret = self.secrets.first();
+        secret.map_or(Cookie::PUBLIC, |secret| cookie(secret, local, remote))
     }
 
-    /// Whether the MAC of a request from `remote` to `local` is right: made with the cookie if the
-    /// request is bare, with the public one if it carries extension fields.
-    pub fn verify(&self, local: IpAddr, remote: IpAddr, request: &Packet<'_>) -> bool {
+    /// Checks the MAC of a request from `remote` to `local`: it must be made with a cookie of the
+    /// client if the request is bare, with the public one if it carries extension fields. Says with
+    /// which; the reply is to be sealed with the same.
+    pub fn verify(&self, local: IpAddr, remote: IpAddr, request: &Packet<'_>) -> Option<Cookie> {
         let Trailer::Mac { key_id, digest } = request.trailer() else {
-            return false;
+            return None;
         };
-        let cookie = if request.extensions().next().is_some() {
-            Cookie::PUBLIC
-        } else {
-            self.cookie(local, remote)
-        };
-        key_id.is_autokey()
-            && SessionKey::new(self.algorithm, remote, local, key_id, cookie)
+        if !key_id.is_autokey() {
+            return None;
+        }
+        let is_right = |cookie: &Cookie| {
+            SessionKey::new(self.algorithm, remote, local, key_id, *cookie)
                 .verify(request.authenticated(), digest)
+        };
+        if request.extensions().next().is_some() {
+            return Some(Cookie::PUBLIC).filter(is_right);
+        }
+        let cookies = self.secrets.iter().map(|key| cookie(key, local, remote));
+        cookies.into_iter().find(is_right)
     }
 
     /// Writes the MAC of a bare reply from `local` to `remote` into `mac` and returns its length
-    /// (20 or 24 octets). `key_id` is the request's. Does not allocate.
+    /// (20 or 24 octets). `key_id` is the request's, and so is `cookie`, as
+    /// [`verify`](Self::verify) found it. Does not allocate.
     pub fn seal(
         &self,
-        local: IpAddr,
-        remote: IpAddr,
+        (local, remote): (IpAddr, IpAddr),
         key_id: KeyId,
+        cookie: Cookie,
         reply: &[u8],
         mac: &mut [u8; Self::LONGEST_MAC],
     ) -> usize {
-        let cookie = self.cookie(local, remote);
         let key = SessionKey::new(self.algorithm, local, remote, key_id, cookie);
         let digest = key.digest(reply);
         let octets = key_id.value().to_be_bytes();
@@ -207,6 +223,16 @@ impl std::fmt::Debug for SessionKeys {
 fn cut(digest: &Digest) -> &[u8] {
     let octets = digest.as_bytes();
     octets.get(..LONGEST_MAC).unwrap_or(octets)
+}
+
+/// The cookie of the client at `remote` with the server at `local` that has this secret.
+fn cookie(secret: &hmac::Key, local: IpAddr, remote: IpAddr) -> Cookie {
+    let mut context = hmac::Context::with_key(secret);
+    context.update(Octets::of(remote).as_bytes());
+    context.update(Octets::of(local).as_bytes());
+    let tag = context.sign();
+    let first = tag.as_ref().first_chunk().copied();
+    Cookie::new(u32::from_be_bytes(first.unwrap_or_default()))
 }
 
 /// An address as it is hashed: 4 or 16 octets. An IPv4 address in IPv6 clothing is hashed as IPv4,

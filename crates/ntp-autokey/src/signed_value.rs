@@ -45,6 +45,7 @@ impl SignedValue {
 }
 
 /// The key that signs a host's values.
+#[derive(PartialEq)]
 pub(crate) struct Signer {
     pub(crate) key: PrivateKey,
     pub(crate) scheme: SignatureScheme,

@@ -161,6 +161,7 @@ impl Recipe {
     pub(crate) fn host(&self) -> Host {
         let options = HostOptions {
             digest: self.digest,
+            revoke: 16,
             limits: WorkLimits {
                 each_at_once: 1000,
                 each_work_at_once: Elapsed::from_secs(100),

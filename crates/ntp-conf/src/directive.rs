@@ -77,7 +77,7 @@ pub const DIRECTIVES: [Directive; 65] = [
     done("requestkey"),
     missing("reset", "counters start at zero anyway"),
     done("restrict"),
-    missing("revoke", "private values live for 16, 65536 s"),
+    done("revoke"),
     missing("rlimit", "the system's limits hold"),
     missing("saveconfig", "ntpq cannot save configurations"),
     missing("saveconfigdir", "ntpq cannot save configurations"),

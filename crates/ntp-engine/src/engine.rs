@@ -71,6 +71,7 @@ pub struct Engine {
     next_restart: Monotonic,
     /// Public-key work that is being done.
     at_work: usize,
+    next_identity: Monotonic,
     /// The rate that was last asked for.
     rate: Option<Ppm>,
     rate_refused: bool,
@@ -132,6 +133,7 @@ impl Engine {
             next_drift: now.monotonic + DRIFT_INTERVAL,
             next_restart: now.monotonic,
             at_work: 0,
+            next_identity: now.monotonic + autokey::IDENTITY_INTERVAL,
             rate: None,
             rate_refused: false,
             leap: leap::LeapWatch::new(Leaps::new(leaps), now.monotonic),
@@ -179,6 +181,7 @@ impl Engine {
             Input::ClockChanged { asked, result } => self.clock_changed(asked, result),
             Input::LeapFile(read) => self.leap_file(read),
             Input::Worked(worked) => self.autokey_worked(worked),
+            Input::Identity(files) => self.renew_identity(*files),
         }
     }
 

@@ -84,7 +84,7 @@ pub use authority::TrustedKeys;
 pub use counters::Counters;
 pub use engine::Engine;
 pub use event::{Event, Severity, Subject, What};
-pub use output::{Exit, Input, Output};
+pub use output::{Exit, IdentityFiles, Input, Output};
 pub use responder::{Arrival, DropReason, LONGEST_REPLY, Responder, Verdict};
 pub use server_view::ServerView;
 pub use setup::{ProgramDescription, Setup};

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use ntp_autokey::{Credentials, IdentityGroups};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Applied, ClockError};
 use ntp_wire::{AssociationId, Ppm, Timestamp};
@@ -46,6 +47,18 @@ pub enum Input<'a> {
     LeapFile(Result<&'a [u8], String>),
     /// The work is done that [`Output::Work`] asked for; `None` if it was given up.
     Worked(Option<Box<Worked>>),
+    /// The files of Autokey are others than they were ([`Output::WatchIdentity`]).
+    Identity(Box<IdentityFiles>),
+}
+
+/// What is in `keysdir`.
+#[derive(Clone, Debug)]
+pub struct IdentityFiles {
+    /// Our own keys and certificate; `None` if they cannot be used, in which case those from before
+    /// stay in use.
+    pub credentials: Option<Credentials>,
+    /// The groups whose parameters are at hand.
+    pub groups: IdentityGroups,
 }
 
 /// Something that the world should do.
@@ -79,6 +92,9 @@ pub enum Output {
     /// Do this public-key work, where it keeps no packet waiting, and bring what came of it back by
     /// [`Input::Worked`]. Only so much of it is asked for at a time.
     Work(Box<Work>),
+    /// Look whether the files of Autokey have changed since they were read, and bring what is new by
+    /// [`Input::Identity`].
+    WatchIdentity,
     /// Keep this frequency correction in the drift file.
     WriteDrift(Ppm),
     /// Tell the operator.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use ntp_autokey::Cookie;
 use ntp_discipline::Now;
 use ntp_keys::MacBuffer;
 use ntp_restrict::{ClientTable, RateLimit, RestrictFlags, Restriction, Sighting};
@@ -68,7 +69,7 @@ enum Authenticity<'a> {
     /// By a key of the keys file.
     Symmetric(&'a ntp_keys::SymmetricKey, KeyId),
     /// By an Autokey session key.
-    Session(KeyId),
+    Session(KeyId, Cookie),
     /// It says so, and it is wrong.
     Failed,
 }
@@ -209,14 +210,13 @@ impl Responder {
                 if packet.extensions().next().is_some() {
                     return Verdict::Engine(flags);
                 }
-                match &view.sessions {
-                    Some(sessions)
-                        if sessions.verify(arrival.local, arrival.remote.ip(), &packet) =>
-                    {
-                        Authenticity::Session(key_id)
-                    }
+                let cookie = view.sessions.as_ref().and_then(|sessions| {
+                    sessions.verify(arrival.local, arrival.remote.ip(), &packet)
+                });
+                match cookie {
+                    Some(cookie) => Authenticity::Session(key_id, cookie),
                     // The client's cookie is not ours: the engine tells it so, by and by.
-                    _ => return Verdict::Engine(flags),
+                    None => return Verdict::Engine(flags),
                 }
             }
             Trailer::Mac { key_id, digest } => match view.keys.trusted(key_id) {
@@ -251,9 +251,10 @@ impl Responder {
                 let (head, tail) = mac.split_at_mut(4);
                 copy(head, &id.value().to_be_bytes()) + copy(tail, digest)
             }
-            Authenticity::Session(id) => match (&view.sessions, mac.first_chunk_mut()) {
+            Authenticity::Session(id, cookie) => match (&view.sessions, mac.first_chunk_mut()) {
                 (Some(sessions), Some(mac)) => {
-                    sessions.seal(arrival.local, arrival.remote.ip(), id, header, mac)
+                    let ends = (arrival.local, arrival.remote.ip());
+                    sessions.seal(ends, id, cookie, header, mac)
                 }
                 _ => 0,
             },

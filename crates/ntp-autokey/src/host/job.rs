@@ -23,9 +23,11 @@ pub struct Job {
 }
 
 /// What came of a [`Job`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Finished {
     pub(super) asked: Asked,
+    /// Whose key has signed it.
+    pub(super) identity: Arc<Identity>,
     pub(super) value: Result<SignedValue, Refusal>,
 }
 
@@ -44,6 +46,7 @@ impl Job {
     pub fn run(self) -> Finished {
         Finished {
             asked: self.asked,
+            identity: Arc::clone(&self.task.identity),
             value: self.task.run(),
         }
     }
@@ -168,6 +171,16 @@ impl Identity {
             .reissue(&terms, &self.signer.key, self.signer.scheme)
             .map_err(|_| not_signable())?;
         Ok(signed.der().to_vec())
+    }
+}
+
+/// The keys are not shown.
+impl std::fmt::Debug for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Finished")
+            .field("asked", &self.asked)
+            .field("value", &self.value)
+            .finish_non_exhaustive()
     }
 }
 

@@ -42,15 +42,21 @@ impl Host {
             _ => return Err(Refusal::NoMac),
         };
         let field = request.extensions().next();
-        if !self.keys.verify(local, remote, request) {
+        let Some(cookie) = self.keys.verify(local, remote, request) else {
+            // A wrong clock may show another epoch, in which secrets are different.
+            if field.is_none() && !exchange.synchronised {
+                return Err(Refusal::NotSynchronised);
+            }
             reply.extend_from_slice(&KeyId::CRYPTO_NAK.value().to_be_bytes());
             return Ok(Response::Reply(Reply::CryptoNak {
                 restart: field.is_none().then_some(key_id),
             }));
-        }
+        };
         let Some(field) = field else {
             let mut mac = [0; crate::SessionKeys::LONGEST_MAC];
-            let length = self.keys.seal(local, remote, key_id, reply, &mut mac);
+            let length = self
+                .keys
+                .seal((local, remote), key_id, cookie, reply, &mut mac);
             reply.extend_from_slice(mac.get(..length).unwrap_or_default());
             return Ok(Response::Reply(Reply::Sealed));
         };
@@ -101,9 +107,15 @@ impl Host {
     ///
     /// [`Refusal`] if nothing should be answered; `reply` is then as it was.
     pub fn finish(&mut self, finished: Finished, reply: &mut Vec<u8>) -> Result<(), Refusal> {
-        let Finished { asked, value } = finished;
+        let Finished {
+            asked,
+            identity,
+            value,
+        } = finished;
         let value = value?;
-        self.keep(asked.opcode, &value);
+        if Arc::ptr_eq(&identity, &self.identity) {
+            self.keep(asked.opcode, &value);
+        }
         self.seal(&asked, Some(&value), reply);
         Ok(())
     }
@@ -318,6 +330,9 @@ pub enum Refusal {
     /// The packet has no MAC with an Autokey key identifier.
     #[error("the request has no Autokey MAC")]
     NoMac,
+    /// The MAC is wrong, but our clock is, too.
+    #[error("the request's cookie is not ours, as far as an unsynchronised clock can tell")]
+    NotSynchronised,
     /// An extension field that cannot be read.
     #[error(transparent)]
     Message(#[from] MessageError),

@@ -1,6 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
-use ntp_keys::{CertificateTrust, PublicKey};
+use ntp_keys::{CertificateTrust, PublicKey, SignatureScheme};
 use ntp_wire::{KeyId, Packet, Trailer};
 use proptest::prelude::*;
 
@@ -498,4 +498,125 @@ fn cookies_are_not_encrypted_for_keys_that_are_none() {
         let refusal = ask(&mut host, &request(Opcode::Cookie, &der));
         assert_eq!(refusal, Err(Refusal::Malformed(Opcode::Cookie)), "{what}");
     }
+}
+
+#[test]
+fn new_files_take_the_place_of_old_ones_and_cookies_stay() {
+    let mut world = World::new(&Recipe::server(), &Recipe::client(), None);
+    world.dance().unwrap();
+    let given = world.server.session_keys().cookie(SERVER, CLIENT);
+    // The same again is nothing new.
+    let same = Recipe::server().credentials();
+    assert_eq!(world.server.renew(world.now, same), Ok(false));
+    // A new certificate for the same key, and IFF.
+    let renewed = Recipe {
+        days: 500,
+        identity: vec![iff_key(1, 4_000_000_000).into()],
+        ..Recipe::server()
+    };
+    let renew = world.server.renew(world.now, renewed.credentials());
+    assert_eq!(renew, Ok(true));
+    assert_eq!(world.server.expires(), renewed.certificate().not_after());
+    assert_eq!(world.server.status().bits(), 0x8_0023);
+    assert_eq!(world.server.session_keys().cookie(SERVER, CLIENT), given);
+    assert!(world.poll().unwrap().time_usable);
+    // Another host key.
+    let other = Recipe {
+        key: 3,
+        ..Recipe::server()
+    };
+    assert_eq!(world.server.renew(world.now, other.credentials()), Ok(true));
+    assert_ne!(world.server.session_keys().cookie(SERVER, CLIENT), given);
+    assert!(
+        world.poll().unwrap().time_usable,
+        "the old cookie is honoured"
+    );
+    let mut stranger = World::new(
+        &other,
+        &Recipe {
+            key: 2,
+            ..Recipe::client()
+        },
+        None,
+    );
+    stranger.pass(60);
+    std::mem::swap(&mut stranger.server, &mut world.server);
+    stranger.dance().unwrap();
+    assert_eq!(stranger.flags(), 0x87f03);
+}
+
+#[test]
+fn files_that_do_not_fit_change_nothing() {
+    let mut host = Recipe::server().host();
+    let mut credentials = Recipe {
+        key: 3,
+        ..Recipe::server()
+    }
+    .credentials();
+    credentials.certificate = Recipe {
+        days: 9,
+        ..Recipe::server()
+    }
+    .certificate();
+    let before = (host.expires(), host.session_keys().cookie(SERVER, CLIENT));
+    assert_eq!(
+        host.renew(start(), credentials),
+        Err(HostError::ForeignCertificate("server".to_owned()))
+    );
+    assert_eq!(
+        before,
+        (host.expires(), host.session_keys().cookie(SERVER, CLIENT))
+    );
+}
+
+#[test]
+fn what_others_signed_for_the_old_key_is_forgotten_and_asked_for_anew() {
+    let mut world = World::new(&Recipe::server(), &Recipe::client(), None);
+    world.dance().unwrap();
+    assert!(
+        world
+            .certificates()
+            .contains(&"client server 0x4".to_owned())
+    );
+    let renewed = Recipe {
+        key: 2,
+        ..Recipe::client()
+    };
+    world
+        .client
+        .renew(world.now, renewed.credentials())
+        .unwrap();
+    world.association.host_renewed();
+    assert!(
+        !world
+            .certificates()
+            .iter()
+            .any(|line| line.starts_with("client server"))
+    );
+    assert!(world.association.is_proventic());
+    world.dance().unwrap();
+    assert_eq!(world.flags(), 0x87f03);
+    assert!(
+        world
+            .certificates()
+            .contains(&"client server 0x4".to_owned())
+    );
+}
+
+#[test]
+fn a_signature_that_was_under_way_is_not_kept() {
+    let mut host = Recipe::server().host();
+    let packet = request(Opcode::Leap, b"");
+    let packet = Packet::parse(&packet).unwrap();
+    let Ok(Response::Work(job)) = host.respond(&exchange(), &packet, &mut header(4)) else {
+        panic!("it is signed already");
+    };
+    let other = Recipe {
+        key: 3,
+        ..Recipe::server()
+    };
+    host.renew(start(), other.credentials()).unwrap();
+    host.finish(job.run(), &mut header(4)).unwrap();
+    let again = host.respond(&exchange(), &packet, &mut header(4));
+    assert!(matches!(again, Ok(Response::Work(_))), "{again:?}");
 }

@@ -48,6 +48,19 @@ impl IdentityGroups {
         group.unusable = group.keys.is_empty();
     }
 
+    /// Takes what was read anew in place of what is known. Where files can't be used now, the group
+    /// stays what it was.
+    pub fn renew(&mut self, mut newer: Self) {
+        for (name, group) in &mut newer.groups {
+            if group.unusable
+                && let Some(old) = self.groups.remove(name)
+            {
+                *group = old;
+            }
+        }
+        *self = newer;
+    }
+
     /// The group called `name` for this scheme.
     pub fn lookup(&self, name: &str, scheme: IdentityScheme) -> Option<&IdentityKey> {
         self.groups.get(name)?.keys.get(&scheme)
@@ -64,5 +77,30 @@ impl IdentityGroups {
     /// Whether there is a file for the group that can't be used.
     pub fn is_unusable(&self, name: &str) -> bool {
         self.groups.get(name).is_some_and(|group| group.unusable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_material::iff_key;
+
+    #[test]
+    fn what_is_read_anew_takes_the_place_of_the_old_unless_it_cannot_be_used() {
+        let [old, new] = [1, 2].map(|seed| IdentityKey::from(iff_key(seed, 4_000_000_000)));
+        let mut groups = IdentityGroups::new();
+        for name in ["changed", "damaged", "gone"] {
+            groups.insert(name, old.clone());
+        }
+        let mut newer = IdentityGroups::new();
+        newer.insert("changed", new.clone());
+        newer.insert_unusable("damaged");
+        newer.insert_unusable("added");
+        groups.renew(newer);
+        let lookup = |name| groups.lookup(name, IdentityScheme::Iff);
+        assert_eq!(lookup("changed"), Some(&new));
+        assert_eq!(lookup("damaged"), Some(&old));
+        assert_eq!(lookup("gone"), None);
+        assert!(groups.is_unusable("added") && !groups.is_unusable("damaged"));
     }
 }

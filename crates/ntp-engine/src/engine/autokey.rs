@@ -7,10 +7,15 @@ use ntp_restrict::RestrictFlags;
 use ntp_wire::{Header, Packet};
 
 use super::Engine;
-use crate::{Arrival, Event, Output, Severity, What, Work, Worked, event::Subject, responder};
+use crate::{
+    Arrival, Event, IdentityFiles, Output, Severity, What, Work, Worked, event::Subject, responder,
+};
 
 /// A lost Autokey client is told to begin anew no more often than this, all clients together.
 const RESTART_INTERVAL: Elapsed = Elapsed::from_secs(1);
+
+/// The files of Autokey are looked at this often.
+pub(super) const IDENTITY_INTERVAL: Elapsed = Elapsed::from_secs(60);
 
 /// Public-key work that may be under way at a time; what is asked for beyond that is dropped, and
 /// the client asks again.
@@ -98,6 +103,57 @@ impl Engine {
             });
         }
         self.report_host();
+    }
+
+    /// The secret changes when it is time, and the files are looked at now and then.
+    pub(super) fn watch_identity(&mut self) {
+        let Some(host) = &mut self.autokey else {
+            return;
+        };
+        let turned = host.turn(self.now.wall);
+        if self.next_identity <= self.now.monotonic {
+            self.next_identity = self.now.monotonic + IDENTITY_INTERVAL;
+            self.outputs.push_back(Output::WatchIdentity);
+        }
+        if turned {
+            self.publish();
+        }
+    }
+
+    /// The files of Autokey are others than they were.
+    pub(super) fn renew_identity(&mut self, files: IdentityFiles) {
+        self.groups.renew(files.groups);
+        let (Some(host), Some(credentials)) = (&mut self.autokey, files.credentials) else {
+            return;
+        };
+        match host.renew(self.now.wall, credentials) {
+            Ok(false) => {}
+            Ok(true) => {
+                let until = host.expires();
+                let name = host.name().to_owned();
+                for association in &mut self.associations {
+                    let autokey = association
+                        .server_mut()
+                        .and_then(|server| server.autokey.as_mut());
+                    if let Some(autokey) = autokey {
+                        autokey.host_renewed();
+                    }
+                }
+                self.publish();
+                let text = format!("crypto: new files taken for {name}");
+                self.note(Severity::Information, text);
+                if until < self.now.wall {
+                    self.note(
+                        Severity::Error,
+                        "crypto: our new certificate has expired, too: make one with ntp-keygen",
+                    );
+                }
+            }
+            Err(error) => self.note(
+                Severity::Error,
+                format!("crypto: the new files are not used, the old ones stay: {error}"),
+            ),
+        }
     }
 
     /// What Autokey has to say of ourselves.

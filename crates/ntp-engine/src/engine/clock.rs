@@ -194,6 +194,7 @@ impl Engine {
             self.next_tick = now + TICK;
         }
         self.steer();
+        self.watch_identity();
         if let Some(stratum) = self.system.stand_in(now) {
             self.note(
                 Severity::Warning,

@@ -40,7 +40,7 @@ impl Engine {
         self.view = Arc::new(ServerView {
             restrictions: Arc::clone(&self.restrictions),
             keys: Arc::clone(&self.keys),
-            sessions: self.view.sessions.clone(),
+            sessions: self.autokey.as_ref().map(ntp_autokey::Host::session_keys),
             clock: ClockView::new(&self.system.state, self.precision, served),
             port: self.port,
         });

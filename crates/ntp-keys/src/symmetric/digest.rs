@@ -116,7 +116,8 @@ impl Digest {
         self.octets.get(..self.length).unwrap_or_default()
     }
 
-    pub(super) fn wipe(&mut self) {
+    /// Overwrites the octets with zeroes: where it is a key, when it has done its work.
+    pub fn wipe(&mut self) {
         self.octets.zeroize();
     }
 

@@ -199,7 +199,7 @@ impl Host {
 
     pub(super) fn obey(&mut self, output: Output, at: Monotonic) {
         match output {
-            Output::Send { .. } | Output::Publish(_) => {}
+            Output::Send { .. } | Output::Publish(_) | Output::WatchIdentity => {}
             Output::Adjust(asked) => self.adjust(asked, at),
             Output::Resolve {
                 association,

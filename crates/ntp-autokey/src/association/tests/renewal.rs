@@ -50,7 +50,7 @@ fn forgeries(request: &[u8]) -> [Vec<u8>; 3] {
     let mut nak = header(4);
     nak.extend([0; 4]);
     let mut error = header(4);
-    SessionKeys::new(DigestAlgorithm::Md5, &[0; 32])
+    SessionKeys::new(DigestAlgorithm::Md5, [&[0; 32]])
         .seal_restart(SERVER, CLIENT, key_id, &mut error);
     let mut wrong = header(4);
     wrong.extend(key_id.value().to_be_bytes());
