@@ -63,6 +63,7 @@ impl Terms {
         self,
         names: &Names,
         key: &PrivateKey,
+        group_key: Option<&[u8]>,
         days: u32,
         moment: &Moment,
     ) -> Result<NewFile, CertificateFailure> {
@@ -80,13 +81,16 @@ impl Terms {
                 not_after: Timestamp::from_unix(end, 0),
                 trust,
                 public_key: key.public(),
-                group_key: None,
+                group_key,
             },
             key,
             scheme,
         )?;
         tell("X509v3 Basic Constraints: critical,CA:TRUE");
         tell("X509v3 Key Usage: digitalSignature,keyCertSign");
+        if group_key.is_some() {
+            tell("X509v3 Subject Key Identifier: the key of the GQ group");
+        }
         match trust {
             CertificateTrust::Ordinary => {}
             CertificateTrust::Trusted => tell("X509v3 Extended Key Usage: trustRoot"),

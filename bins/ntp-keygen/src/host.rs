@@ -4,14 +4,14 @@
 //! leaves what was in force. The link to the certificate changes last.
 
 use ntp_keys::{
-    GenerateError, IffGroup, KeyFile, KeyFileError, PrivateKey, PrivateKeyError, Protection,
-    WriteError, write_iff_group, write_private_key,
+    KeyFile, KeyFileError, PrivateKey, PrivateKeyError, Protection, WriteError, write_private_key,
 };
 use rand::CryptoRng;
 
 use crate::{
     arguments::Arguments,
     certificate::{self, CertificateFailure, Terms},
+    group::{GroupFailure, Maker, Scheme},
     journal::tell,
     names::Names,
     password::{Choice, Dialect, Passwords},
@@ -65,15 +65,16 @@ pub(crate) fn make<R: CryptoRng>(
             None
         }
     };
-    if let Some(file) = &keys.group {
-        tell(&format!("Using IFF keys {}", file.name()));
-    }
-    if arguments.iff_key {
-        run.new_group(arguments.group_bits)?;
-    }
+    let group_key = run.groups(arguments, &keys)?;
     let signer = sign_key.as_ref().unwrap_or(&host_key);
     let terms = Terms::new(arguments, old.as_ref());
-    let certificate = terms.issue(&names, signer, arguments.lifetime, &run.moment)?;
+    let certificate = terms.issue(
+        &names,
+        signer,
+        group_key.as_deref(),
+        arguments.lifetime,
+        &run.moment,
+    )?;
     warn_of_weakness(terms, [&host_key, signer]);
     run.files.push(certificate);
     Ok(store.commit(&run.files)?)
@@ -107,29 +108,38 @@ impl<R: CryptoRng> Run<'_, R> {
         Ok(key)
     }
 
-    /// An IFF group with its secret.
-    fn new_group(&mut self, bits: u32) -> Result<(), HostFailure> {
-        let bits = bits.max(IffGroup::LEAST_MODULUS_BITS);
-        tell(&format!("Generating IFF keys ({bits} bits)..."));
-        let group = IffGroup::generate(bits, self.random)?;
-        let name = format!(
-            "ntpkey_IFFkey_{}.{}",
-            self.names.group(),
-            self.moment.filestamp
-        );
-        let protection = Some(&self.protection);
-        let text = write_iff_group(&name, &self.moment.date, &group, protection, self.random)?;
-        self.files.push(NewFile {
-            kind: "iffkey",
-            name,
-            link: format!("ntpkey_iffkey_{}", self.names.host),
-            text,
-            mode: NewFile::PRIVATE,
-        });
-        tell(
-            "Clients of the group need the parameters that -e prints, and anew if there was an IFF key before",
-        );
-        Ok(())
+    /// The groups that are asked for; what of the GQ group, new or old, goes into the certificate.
+    fn groups(
+        &mut self,
+        arguments: &Arguments,
+        keys: &Reused,
+    ) -> Result<Option<Vec<u8>>, HostFailure> {
+        let mut group_key = None;
+        for (scheme, file) in &keys.groups {
+            tell(&format!("Using {} keys {}", scheme.name(), file.name()));
+            if *scheme == Scheme::Gq {
+                let group = file.open(self.protection.password, KeyFile::gq_group)?;
+                group_key = group.v().map(|v| v.to_bytes_be());
+            }
+        }
+        let maker = Maker {
+            moment: &self.moment,
+            protection: &self.protection,
+            names: self.names,
+        };
+        let bits = arguments.group_bits;
+        if arguments.iff_key {
+            self.files.push(maker.iff(bits, self.random)?);
+        }
+        if arguments.gq {
+            let (file, group) = maker.gq(bits, self.random)?;
+            self.files.push(file);
+            group_key = group.v().map(|v| v.to_bytes_be());
+        }
+        if let Some(clients) = arguments.mv_clients {
+            self.files.extend(maker.mv(clients, bits, self.random)?);
+        }
+        Ok(group_key)
     }
 }
 
@@ -137,7 +147,7 @@ impl<R: CryptoRng> Run<'_, R> {
 struct Reused {
     host: Option<Reuse>,
     sign: Option<Reuse>,
-    group: Option<Reuse>,
+    groups: Vec<(Scheme, Reuse)>,
 }
 
 /// One of them.
@@ -156,10 +166,15 @@ impl Reused {
             Ok(file.map(|file| Reuse { link, file }))
         };
         let host = &names.host;
+        let mut groups = Vec::new();
+        for scheme in Scheme::ALL {
+            let file = open(scheme.is_wanted(arguments), scheme.link(host))?;
+            groups.extend(file.map(|file| (scheme, file)));
+        }
         Ok(Self {
+            groups,
             host: open(arguments.host_key, format!("ntpkey_host_{host}"))?,
             sign: open(arguments.sign_key.is_some(), format!("ntpkey_sign_{host}"))?,
-            group: open(arguments.iff_key, format!("ntpkey_iffkey_{host}"))?,
         })
     }
 
@@ -171,8 +186,11 @@ impl Reused {
     ) -> Result<Choice<'a>, HostFailure> {
         let passwords = Passwords::new(arguments, &names.host);
         let choice = passwords.choose(|password| self.check(password, passwords))?;
-        let makes_private =
-            self.host.is_none() || arguments.sign_key.is_some() || arguments.iff_key;
+        let makes_private = self.host.is_none()
+            || arguments.sign_key.is_some()
+            || Scheme::ALL
+                .into_iter()
+                .any(|scheme| scheme.is_wanted(arguments));
         match choice.dialect {
             Dialect::Today if choice.export.is_some() => {
                 tell("-q has no effect without -e");
@@ -202,8 +220,9 @@ impl Reused {
         for file in [&self.host, &self.sign].into_iter().flatten() {
             file.open(password, KeyFile::private_key).map_err(tried)?;
         }
-        if let Some(file) = &self.group {
-            file.open(password, KeyFile::iff_group).map_err(tried)?;
+        for (scheme, file) in &self.groups {
+            file.open(password, |file, password| scheme.check(file, password))
+                .map_err(tried)?;
         }
         Ok(())
     }
@@ -271,8 +290,8 @@ pub(crate) enum HostFailure {
     TwoPasswords,
     #[error("no RSA key was made: {0}")]
     Key(#[from] PrivateKeyError),
-    #[error("no IFF group was made: {0}")]
-    Group(#[from] GenerateError),
+    #[error(transparent)]
+    Group(#[from] GroupFailure),
     #[error("a key cannot be written: {0}")]
     Write(#[from] WriteError),
 }

@@ -7,6 +7,7 @@
 mod arguments;
 mod certificate;
 mod export;
+mod group;
 mod host;
 mod journal;
 mod names;

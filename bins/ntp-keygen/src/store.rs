@@ -163,11 +163,14 @@ impl Store {
 
     /// A link to keys in force that leads to `file`.
     pub(crate) fn link_to(&self, file: &fs::Metadata) -> Option<String> {
-        const IN_FORCE: [&str; 5] = [
+        const IN_FORCE: [&str; 8] = [
             "ntpkey_host_",
             "ntpkey_sign_",
             "ntpkey_cert_",
             "ntpkey_iffkey_",
+            "ntpkey_gqkey_",
+            "ntpkey_mvta_",
+            "ntpkey_mvkey_",
             "ntp.keys",
         ];
         let entries = fs::read_dir(&self.directory).ok()?;

@@ -5,6 +5,7 @@
 
 mod directory;
 mod export;
+mod groups;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio, thread, time::Duration};
 
@@ -168,7 +169,7 @@ fn the_keys_of_2008_can_be_made() {
     );
     let run = keygen(directory.path(), "-e -p pw -s host1 -i other");
     assert!(
-        run.code == Some(255) && run.says("no IFF key of other"),
+        run.code == Some(255) && run.says("no such group of other"),
         "{run:?}"
     );
 }
