@@ -109,6 +109,8 @@ pub struct Association {
     began: Option<Monotonic>,
     refusals: u8,
     trouble: u8,
+    /// Whether empty answers went on for so long that the poll interval will do.
+    tired: bool,
     pause: Pause,
     /// How long to wait for the next request, if not a whole poll.
     soon: Option<Duration>,
@@ -234,6 +236,7 @@ impl Association {
             began: None,
             refusals: 0,
             trouble: 0,
+            tired: false,
             pause: Pause::default(),
             soon: None,
             last_error: None,

@@ -101,7 +101,8 @@ impl Association {
             // It is not synchronised, and may be so soon.
             self.trouble = self.trouble.saturating_add(1);
             let wait = STEP * (1 << self.trouble.min(5));
-            if !spare && self.trouble < MOST_TROUBLE {
+            self.tired |= self.trouble >= MOST_TROUBLE;
+            if !spare && !self.tired {
                 self.soon = Some(wait.min(LONGEST_STEP));
             }
         } else if self.is_proventic() {
@@ -436,6 +437,7 @@ impl Association {
         self.list.forget();
         let was_proventic = self.dance.status.contains(StatusWord::PROVENTIC);
         self.dance.status |= StatusWord::COOKIE | StatusWord::PROVENTIC;
+        self.tired = false;
         self.take_over(exchange.monotonic);
         self.events.push(Event::Cookie {
             timestamp: value.timestamp,

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use ntp_discipline::{Adjustment, Applied, Now};
-use ntp_engine::{Endpoint, Engine, Exit, Input, Output};
+use ntp_engine::{Endpoint, Engine, Exit, IdentityFiles, Input, Output};
 use ntp_wire::{Mode, Monotonic, Ppm};
 
 use super::Datagram;
@@ -19,6 +19,8 @@ pub struct Host {
     events: Vec<String>,
     drift: Option<Ppm>,
     leap_file: Option<String>,
+    /// Files of Autokey that its daemon has not seen yet.
+    identity: Option<IdentityFiles>,
     /// What its resolver knows.
     names: BTreeMap<String, Vec<IpAddr>>,
     exit: Option<Exit>,
@@ -46,6 +48,7 @@ impl Host {
             events: Vec::new(),
             drift: None,
             leap_file: None,
+            identity: None,
             names: BTreeMap::new(),
             exit: None,
             stopped: false,
@@ -81,6 +84,11 @@ impl Host {
     /// Puts a file of leap seconds on it, whatever its name.
     pub fn set_leap_file(&mut self, text: impl Into<String>) {
         self.leap_file = Some(text.into());
+    }
+
+    /// Puts other Autokey files on it, which its daemon will find.
+    pub fn set_identity(&mut self, files: IdentityFiles) {
+        self.identity = Some(files);
     }
 
     /// Whether its daemon has ended.
@@ -199,7 +207,7 @@ impl Host {
 
     pub(super) fn obey(&mut self, output: Output, at: Monotonic) {
         match output {
-            Output::Send { .. } | Output::Publish(_) | Output::WatchIdentity => {}
+            Output::Send { .. } | Output::Publish(_) => {}
             Output::Adjust(asked) => self.adjust(asked, at),
             Output::Resolve {
                 association,
@@ -236,6 +244,12 @@ impl Host {
                     None => Err(format!("no file {} in this world", path.display())),
                 };
                 self.engine.handle(now, Input::LeapFile(read));
+            }
+            Output::WatchIdentity => {
+                if let Some(files) = self.identity.take() {
+                    let now = self.clock.read(at);
+                    self.engine.handle(now, Input::Identity(Box::new(files)));
+                }
             }
             // In one thread, so that the same seed gives the same world.
             Output::Work(work) => {
