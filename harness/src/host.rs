@@ -55,64 +55,25 @@ impl Network {
     ///
     /// If the system refuses; see [`can_make_networks`].
     pub fn new() -> io::Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let prefix = format!("mer{}x{number}", std::process::id());
+        let prefix = unique_prefix();
         let directory = tempfile::tempdir()?;
-        let host = |name: &'static str, last: u8| Host {
-            namespace: format!("{prefix}{}", if last == 1 { 's' } else { 'c' }),
-            name,
-            ipv4: Ipv4Addr::new(10, 0, 0, last),
-            ipv6: Ipv6Addr::new(0xfd00, 0x4d65, 0, 0, 0, 0, 0, last.into()),
-            directory: directory.path().join(name),
+        let host = |name, last: u8| {
+            let letter = if last == 1 { 's' } else { 'c' };
+            Host::new(format!("{prefix}{letter}"), name, last, directory.path())
         };
         let network = Self {
             server: host("server", 1),
             client: host("client", 2),
             directory,
         };
-        for host in [&network.server, &network.client] {
-            std::fs::create_dir(&host.directory)?;
-            ip(&["netns", "add", &host.namespace])?;
-            ip(&["-n", &host.namespace, "link", "set", "lo", "up"])?;
-        }
-        ip(&[
-            "-n",
-            &network.server.namespace,
-            "link",
-            "add",
-            "net0",
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "net0",
-            "netns",
-            &network.client.namespace,
-        ])?;
-        for host in [&network.server, &network.client] {
-            let n = host.namespace.as_str();
-            ip(&[
-                "-n",
-                n,
-                "addr",
-                "add",
-                &format!("{}/24", host.ipv4),
-                "dev",
-                "net0",
-            ])?;
-            ip(&[
-                "-n",
-                n,
-                "addr",
-                "add",
-                &format!("{}/64", host.ipv6),
-                "dev",
-                "net0",
-                "nodad",
-            ])?;
-            ip(&["-n", n, "link", "set", "net0", "up"])?;
-        }
+        let (server, client) = (&network.server, &network.client);
+        server.make()?;
+        client.make()?;
+        let (s, c) = (server.namespace(), client.namespace());
+        let ends = ["type", "veth", "peer", "name", "net0", "netns", c];
+        ip(&[&["-n", s, "link", "add", "net0"][..], &ends].concat())?;
+        server.configure()?;
+        client.configure()?;
         Ok(network)
     }
 
@@ -130,7 +91,46 @@ impl Drop for Network {
     }
 }
 
+/// What the names of this test's namespaces begin with.
+pub(crate) fn unique_prefix() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("mer{}x{number}", std::process::id())
+}
+
 impl Host {
+    pub(crate) fn new(namespace: String, name: &'static str, last: u8, directory: &Path) -> Self {
+        Self {
+            namespace,
+            name,
+            ipv4: Ipv4Addr::new(10, 0, 0, last),
+            ipv6: Ipv6Addr::new(0xfd00, 0x4d65, 0, 0, 0, 0, 0, last.into()),
+            directory: directory.join(name),
+        }
+    }
+
+    /// Makes its directory and its namespace.
+    pub(crate) fn make(&self) -> io::Result<()> {
+        std::fs::create_dir(&self.directory)?;
+        ip(&["netns", "add", &self.namespace])?;
+        ip(&["-n", &self.namespace, "link", "set", "lo", "up"])
+    }
+
+    /// Gives its end of the cable, `net0`, its addresses.
+    pub(crate) fn configure(&self) -> io::Result<()> {
+        let n = self.namespace.as_str();
+        let (ipv4, ipv6) = (format!("{}/24", self.ipv4), format!("{}/64", self.ipv6));
+        // A broadcast address, which `ip` does not give by itself.
+        ip(&["-n", n, "addr", "add", &ipv4, "brd", "+", "dev", "net0"])?;
+        ip(&["-n", n, "addr", "add", &ipv6, "dev", "net0", "nodad"])?;
+        ip(&["-n", n, "link", "set", "net0", "up"])
+    }
+
+    /// What it calls itself.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The address of the given family.
     pub fn address(&self, ipv6: bool) -> IpAddr {
         if ipv6 {
@@ -235,7 +235,7 @@ impl Host {
     }
 }
 
-fn ip(arguments: &[&str]) -> io::Result<()> {
+pub(crate) fn ip(arguments: &[&str]) -> io::Result<()> {
     let output = Command::new("ip").args(arguments).output()?;
     if output.status.success() {
         return Ok(());

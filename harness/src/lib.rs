@@ -7,6 +7,7 @@
 
 mod capture;
 mod host;
+mod lan;
 mod loopback;
 mod peers;
 mod program;
@@ -17,6 +18,7 @@ use std::io::Write;
 
 pub use capture::{Captured, Tap};
 pub use host::{Host, Network, can_make_networks};
+pub use lan::Lan;
 pub use loopback::{Loopback, free_port};
 pub use peers::Peers;
 pub use program::{Program, Run, built};

@@ -1,0 +1,164 @@
+//! Other digests, longer keys, other signatures, groups with names: with the reference on either side.
+
+use std::{thread, time::Duration};
+
+use meridian_harness::{Listed, Network, Reference, value_of, wait_for};
+
+use crate::{Ours, References, Whose, cell::wait_for_server, keygen, reference, start};
+
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// What differs from the usual.
+#[derive(Clone, Copy, Debug)]
+struct Variant {
+    /// For `ntp-keygen` at the server.
+    server_keys: &'static str,
+    /// For `ntp-keygen` at the client.
+    client_keys: &'static str,
+    /// Behind `crypto`, on both sides.
+    crypto: &'static str,
+    /// The scheme in the client's flags, that of the server's certificate, where one was asked for.
+    scheme: Option<u32>,
+}
+
+const USUAL: Variant = Variant {
+    server_keys: "",
+    client_keys: "",
+    crypto: "",
+    scheme: None,
+};
+
+fn check(reference: &Reference, server: Whose, client: Whose, variant: Variant) {
+    let network = Network::new().unwrap();
+    let (server_host, client_host) = (&network.server, &network.client);
+    for host in [server_host, client_host] {
+        std::fs::create_dir(host.directory.join("keys")).unwrap();
+    }
+    keygen(
+        reference,
+        server_host,
+        server,
+        &format!("-T -p redhat {}", variant.server_keys),
+    );
+    keygen(
+        reference,
+        client_host,
+        client,
+        &format!("-H -p linux {}", variant.client_keys),
+    );
+    let crypto = |password| {
+        format!(
+            "crypto pw {password} randfile /dev/urandom {}\nkeysdir ./keys\n",
+            variant.crypto
+        )
+    };
+    server_host.write(
+        "ntp.conf",
+        &format!(
+            "server 127.127.1.0 prefer minpoll 3 maxpoll 3\nfudge 127.127.1.0 stratum 1\n\
+             tos maxdist 16\n{}",
+            crypto("redhat")
+        ),
+    );
+    client_host.write(
+        "ntp.conf",
+        &format!(
+            "server {} iburst minpoll 3 maxpoll 3 autokey\ntos maxdist 16\n{}",
+            server_host.ipv4,
+            crypto("linux")
+        ),
+    );
+    let server_process = start(reference, server_host, server);
+    wait_for_server(server_host, &server_process);
+    let client_process = start(reference, client_host, client);
+    let flags = wait_for(
+        PATIENCE,
+        &format!("{client:?} of {server:?}, {variant:?}"),
+        || {
+            let listed = Listed::all(&client_host.ask("as")).into_iter().next()?;
+            let text = client_host.ask(&format!("rv {} flags", listed.association));
+            let flags = value_of(&text, "flags")?;
+            let flags = u32::from_str_radix(flags.trim_start_matches("0x"), 16).ok()?;
+            let done =
+                listed.is_followed() && listed.authentication == "ok" && flags & 0xff01 == 0x7f01;
+            done.then_some(flags)
+        },
+        || {
+            format!(
+                "{}{}\nclient:\n{}\nserver:\n{}",
+                client_host.ask("as"),
+                client_host.ask("rv &1"),
+                client_process.log(),
+                server_process.log()
+            )
+        },
+    );
+    if let Some(scheme) = variant.scheme {
+        assert_eq!(flags >> 16, scheme, "{flags:x} {variant:?}");
+    }
+}
+
+/// All variants, both ways, at the same time.
+fn both_ways(variants: &[Variant]) {
+    let Some(reference) = reference("Autokey with other digests and keys") else {
+        return;
+    };
+    let reference = &reference;
+    thread::scope(|scope| {
+        for variant in variants {
+            for (server, client) in [(Ours, References), (References, Ours)] {
+                scope.spawn(move || check(reference, server, client, *variant));
+            }
+        }
+    });
+}
+
+#[test]
+fn digests_of_session_keys() {
+    let of = |crypto| Variant { crypto, ..USUAL };
+    both_ways(&[of("digest MD5"), of("digest SHA1"), of("digest SHA256")]);
+}
+
+#[test]
+fn keys_of_1024_and_2048_bits() {
+    let of = |bits, scheme, number| Variant {
+        server_keys: match bits {
+            1024 => "-m 1024 -c RSA-SHA1",
+            _ => scheme,
+        },
+        client_keys: match bits {
+            1024 => "-m 1024 -c RSA-SHA1",
+            _ => scheme,
+        },
+        scheme: Some(number),
+        ..USUAL
+    };
+    both_ways(&[
+        of(1024, "", 65),
+        of(2048, "-m 2048 -c RSA-SHA256", 668),
+        of(2048, "-m 2048 -c RSA-SHA512", 670),
+    ]);
+}
+
+#[test]
+fn a_sign_key_and_different_strengths_at_both_ends() {
+    both_ways(&[
+        Variant {
+            server_keys: "-m 1024 -S RSA -c RSA-SHA1",
+            client_keys: "-m 1024 -S RSA -c RSA-SHA1",
+            scheme: Some(65),
+            ..USUAL
+        },
+        Variant {
+            server_keys: "-m 2048 -c RSA-SHA256",
+            scheme: Some(668),
+            ..USUAL
+        },
+        Variant {
+            server_keys: "-c RSA-RIPEMD160",
+            client_keys: "-c RSA-RIPEMD160",
+            scheme: Some(119),
+            ..USUAL
+        },
+    ]);
+}
