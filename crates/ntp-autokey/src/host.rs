@@ -17,9 +17,11 @@ use crate::{
     work_limit::WorkLimiter,
 };
 
+mod answer_cache;
 mod job;
 mod respond;
 
+use answer_cache::AnswerCache;
 pub use job::{Finished, Job};
 pub use respond::{Refusal, Reply, Response};
 
@@ -114,6 +116,7 @@ pub struct Host {
     leap: LeapValues,
     leap_filestamp: Stamp,
     signed_leap: Option<SignedValue>,
+    answers: AnswerCache,
     updated: Option<Timestamp>,
     limiter: WorkLimiter,
     random: ChaCha20Rng,
@@ -230,6 +233,7 @@ impl Host {
             leap: LeapValues::default(),
             leap_filestamp: filestamp,
             signed_leap: None,
+            answers: AnswerCache::default(),
             updated: None,
             limiter: WorkLimiter::new(options.limits, random.next_u64()),
             random,
@@ -261,6 +265,7 @@ impl Host {
         self.status = identity.status() | StatusWord::from_bits(leap_values);
         self.cache.renew(certificate, filestamp);
         self.signed_leap = None;
+        self.answers.clear();
         self.events.push(identity.setup());
         self.identity = Arc::new(identity);
         if self.updated.is_some() {

@@ -7,7 +7,7 @@ use ntp_wire::{Duration, KeyId, Timestamp};
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use zeroize::Zeroizing;
 
-use super::{Identity, Refusal};
+use super::{Identity, Refusal, answer_cache::Question};
 use crate::{Cookie, IdentityKey, IdentityScheme, Opcode, Stamp, signed_value::SignedValue};
 
 /// How long certificates hold that are signed for others.
@@ -26,6 +26,7 @@ pub struct Job {
 #[derive(Clone)]
 pub struct Finished {
     pub(super) asked: Asked,
+    pub(super) question: Question,
     /// Whose key has signed it.
     pub(super) identity: Arc<Identity>,
     pub(super) value: Result<SignedValue, Refusal>,
@@ -46,6 +47,7 @@ impl Job {
     pub fn run(self) -> Finished {
         Finished {
             asked: self.asked,
+            question: self.task.question,
             identity: Arc::clone(&self.task.identity),
             value: self.task.run(),
         }
@@ -61,6 +63,7 @@ impl Job {
 #[derive(Clone)]
 pub(super) struct Task {
     pub(super) identity: Arc<Identity>,
+    pub(super) question: Question,
     pub(super) now: Timestamp,
     /// Feeds what is random in it.
     pub(super) seed: Zeroizing<[u8; 32]>,
@@ -94,6 +97,7 @@ impl Task {
     fn run(self) -> Result<SignedValue, Refusal> {
         let Self {
             identity,
+            question: _,
             now,
             seed,
             work,

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Host, MessageError, Opcode,
+    answer_cache::Question,
     job::{Asked, Finished, Job, Task, Work},
 };
 use crate::{
@@ -109,12 +110,14 @@ impl Host {
     pub fn finish(&mut self, finished: Finished, reply: &mut Vec<u8>) -> Result<(), Refusal> {
         let Finished {
             asked,
+            question,
             identity,
             value,
         } = finished;
         let value = value?;
         if Arc::ptr_eq(&identity, &self.identity) {
             self.keep(asked.opcode, &value);
+            self.answers.keep(question, &value);
         }
         self.seal(&asked, Some(&value), reply);
         Ok(())
@@ -178,6 +181,11 @@ impl Host {
         if !self.limiter.admit_value(remote, monotonic) {
             return Err(too_much);
         }
+        let ends = (exchange.local, remote);
+        let question = Question::new(ends, opcode, message.value.as_ref(), monotonic);
+        if let Some(value) = self.answers.find(&question) {
+            return Ok(Prepared::Value(value.clone()));
+        }
         // A daemon that forgot to tell: better signed late than with a timestamp of never.
         self.set_synchronised(exchange.now, true);
         let work = match opcode {
@@ -200,6 +208,7 @@ impl Host {
         self.random.fill_bytes(&mut *seed);
         let task = Task {
             identity: Arc::clone(&self.identity),
+            question,
             now: exchange.now,
             seed,
             work,

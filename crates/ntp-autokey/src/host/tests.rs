@@ -360,7 +360,8 @@ fn public_key_work_is_limited() {
             ),
         }
     }
-    let all = work * (answered + count as u32);
+    // The one source asked the same again and again: that is work once.
+    let all = work * (answered + 1);
     assert!(all <= limits.all_work_at_once && all + work > limits.all_work_at_once);
     // Time is not touched by that.
     let cookie = host.session_keys().cookie(SERVER, CLIENT);
@@ -619,4 +620,27 @@ fn a_signature_that_was_under_way_is_not_kept() {
     host.finish(job.run(), &mut header(4)).unwrap();
     let again = host.respond(&exchange(), &packet, &mut header(4));
     assert!(matches!(again, Ok(Response::Work(_))), "{again:?}");
+}
+
+#[test]
+fn who_asks_again_gets_the_answer_again_without_work() {
+    let mut host = iff_host();
+    let key = Strength::Of2008.key(1).public().to_pkcs1_der();
+    let certificate = Recipe::client().certificate();
+    for (opcode, octets) in [
+        (Opcode::Cookie, &key[..]),
+        (Opcode::Sign, certificate.der()),
+    ] {
+        let packet = request(opcode, octets);
+        let (_, first) = ask(&mut host, &packet).unwrap();
+        let mut again = header(4);
+        let packet = Packet::parse(&packet).unwrap();
+        let response = host.respond(&exchange(), &packet, &mut again);
+        assert!(matches!(response, Ok(Response::Reply(Reply::Sealed))));
+        assert_eq!(again, first);
+    }
+    // A challenge is answered each time.
+    let packet = request(Opcode::Iff, &[1; 20]);
+    let first = ask(&mut host, &packet).unwrap();
+    assert_ne!(first, ask(&mut host, &packet).unwrap());
 }
