@@ -69,7 +69,7 @@ pub const DIRECTIVES: [Directive; 65] = [
     missing("nic", "every address is opened, or those of option -I"),
     missing("nonvolatile", "the drift file is written every hour"),
     missing("ntpsigndsocket", "answers are not signed for Windows"),
-    missing("peer", "it is not asked; `server` gives a client of it"),
+    done("peer"),
     missing("phone", "there are no modem clocks"),
     done("pidfile"),
     missing("pollskewlist", "polls are spread as they always are"),

@@ -1,7 +1,9 @@
 //! One source of time: what is known of it and what it last said.
 
+mod authenticity;
 mod local_clock;
 mod pool;
+mod receive;
 mod request;
 mod server;
 mod smear_watch;
@@ -15,15 +17,17 @@ use ntp_discipline::{
 use ntp_restrict::RestrictTarget;
 use ntp_wire::control::Flash;
 use ntp_wire::{
-    AssociationId, Duration, Header, KeyId, Leap, Monotonic, PollExponent, Precision, ReferenceId,
-    Stratum, Timestamp, Version, WireTimestamp, control::PeerStatus,
+    AssociationId, Duration, Header, KeyId, Leap, Mode, Monotonic, PollExponent, Precision,
+    ReferenceId, Stratum, Timestamp, Version, WireTimestamp, control::PeerStatus,
 };
 
 pub use self::server::Endpoint;
 pub(crate) use self::{
     local_clock::LocalClock,
     pool::{Membership, Pool},
-    server::{Reception, Server},
+    receive::Reception,
+    request::Sender,
+    server::{Role, Server},
     smear_watch::SmearWatch,
 };
 use crate::{event_count::EventCount, reference_id, schedule::Schedule};
@@ -42,6 +46,24 @@ pub(crate) struct Settings {
     pub(crate) always_true: bool,
     pub(crate) version: Version,
     pub(crate) security: Security,
+}
+
+impl Settings {
+    /// Those of a line that has nothing but a name and, maybe, a key.
+    pub(crate) fn plain(name: String, security: Security) -> Self {
+        Self {
+            name,
+            minimum_poll: PollExponent::DEFAULT_MINIMUM,
+            maximum_poll: PollExponent::DEFAULT_MAXIMUM,
+            initial_burst: false,
+            burst: false,
+            prefer: false,
+            noselect: false,
+            always_true: false,
+            version: Version::V4,
+            security,
+        }
+    }
 }
 
 /// How packets from and to a server are authenticated.
@@ -71,6 +93,8 @@ pub(crate) struct Association {
     /// The last header that was believed; its defaults before the first.
     pub(crate) last: Last,
     pub(crate) smear: SmearWatch,
+    /// Nobody wrote a line for it: it came by itself, and goes when it is of no use.
+    pub(crate) ephemeral: bool,
     /// Of a server that came from a pool.
     pub(crate) membership: Option<Membership>,
     /// What `restrict source` made for it.
@@ -138,6 +162,7 @@ impl Association {
             events: EventCount::default(),
             last,
             smear: SmearWatch::default(),
+            ephemeral: false,
             membership: None,
             restriction: None,
         }
@@ -169,6 +194,11 @@ impl Association {
                 None => self.settings.name.clone(),
             },
         }
+    }
+
+    /// Whether a packet of this mode from `remote` is for it.
+    pub(crate) fn takes(&self, mode: Mode, remote: SocketAddr) -> bool {
+        self.remote() == Some(remote) && self.server().is_some_and(|server| server.role.takes(mode))
     }
 
     /// The remote end, where there is one.
@@ -305,7 +335,7 @@ impl Association {
     /// The status word of mode 6 (RFC 9327 section 3.2).
     pub(crate) fn status(&self) -> PeerStatus {
         PeerStatus::new(self.tally, self.events.count, self.events.last)
-            .with_configured(self.membership.is_none())
+            .with_configured(!self.ephemeral)
             .with_authentication_enabled(self.settings.security != Security::None)
             .with_authentic(self.server().is_some_and(Server::is_authentic))
             .with_reachable(self.schedule.reach() != 0)

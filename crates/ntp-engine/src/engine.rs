@@ -3,9 +3,11 @@
 mod autokey;
 mod client;
 mod clock;
+mod ephemeral;
 mod leap;
 mod pool;
 mod publish;
+mod symmetric;
 
 use std::{
     collections::VecDeque,
@@ -49,6 +51,8 @@ pub struct Engine {
     pub(crate) port: u16,
     pub(crate) precision: Precision,
     pub(crate) control_key: Option<KeyId>,
+    /// `enable auth`: who comes by himself must have a key.
+    authentication_required: bool,
     pub(crate) keys: Arc<TrustedKeys>,
     pub(crate) autokey: Option<Host>,
     groups: IdentityGroups,
@@ -114,6 +118,7 @@ impl Engine {
             port: rest.port,
             precision: options.precision,
             control_key: rest.control_key,
+            authentication_required: rest.authentication_required,
             keys: rest.keys,
             autokey: rest.autokey,
             groups: rest.groups,
@@ -277,8 +282,11 @@ impl Engine {
                 Some(Mode::Control) => self.control(local, remote, data, flags),
                 Some(Mode::Client) => self.autokey_request(&arrival, flags, data),
                 // Next to a leap second one end may have made it and the other not.
-                Some(Mode::Server) if self.leap.leaps.is_delicate(self.now) => {}
+                _ if self.leap.leaps.is_delicate(self.now) => {}
                 Some(Mode::Server) => self.reply(&arrival, flags, data),
+                Some(Mode::SymmetricActive | Mode::SymmetricPassive) => {
+                    self.symmetric(&arrival, flags, data);
+                }
                 _ => {}
             },
         }

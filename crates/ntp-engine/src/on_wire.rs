@@ -1,9 +1,13 @@
 //! The on-wire protocol of a client: which reply answers which request (RFC 5905 section 8).
 
+mod symmetric;
+
 use ntp_discipline::Exchange;
 use ntp_wire::control::Flash;
 use ntp_wire::{Duration, Header, Precision, Timestamp, WireTimestamp};
 use rand::{Rng, RngExt};
+
+pub(crate) use self::symmetric::Symmetric;
 
 /// Frequency tolerance: how fast a clock that nobody corrects may drift, 15 ppm.
 const TOLERANCE: f64 = 15e-6;

@@ -94,6 +94,24 @@ impl Responder {
         self.counters.too_much_work += 1;
     }
 
+    /// Somebody wanted to be remembered, and may not.
+    pub(crate) fn note_declined(&mut self) {
+        self.counters.declined += 1;
+    }
+
+    /// Whether a packet that is answered by the engine, by and by, is within the rate limit.
+    pub(crate) fn admits(
+        &mut self,
+        arrival: &Arrival,
+        header: &Header,
+        flags: RestrictFlags,
+    ) -> bool {
+        let verdict = self.record(arrival, header, flags);
+        let is_admitted = verdict == ntp_restrict::Verdict::Serve;
+        self.counters.limited += u64::from(!is_admitted);
+        is_admitted
+    }
+
     /// Looks at one packet and writes the answer to a plain request into `reply`.
     pub fn respond(
         &mut self,
@@ -157,9 +175,15 @@ impl Responder {
                     Verdict::Engine(flags)
                 };
             }
-            Mode::SymmetricActive | Mode::SymmetricPassive | Mode::Broadcast | Mode::Private => {
-                false
+            // Only the engine knows its peers.
+            Mode::SymmetricActive | Mode::SymmetricPassive => {
+                return if flags.contains(RestrictFlags::NO_SERVE) {
+                    Verdict::Drop(DropReason::Restricted)
+                } else {
+                    Verdict::Engine(flags)
+                };
             }
+            Mode::Broadcast | Mode::Private => false,
         };
         if !is_request {
             return Verdict::Drop(DropReason::Mode);
@@ -167,7 +191,24 @@ impl Responder {
         self.serve(view, arrival, flags, bytes, reply)
     }
 
-    fn serve(
+    fn record(
+        &mut self,
+        arrival: &Arrival,
+        header: &Header,
+        flags: RestrictFlags,
+    ) -> ntp_restrict::Verdict {
+        let sighting = Sighting {
+            source: arrival.remote,
+            endpoint: 0,
+            mode: header.mode,
+            version: header.version,
+        };
+        self.clients
+            .record(arrival.now.monotonic, &sighting, flags, &self.limit)
+    }
+
+    /// Answers a request, whatever its mode.
+    pub(crate) fn serve(
         &mut self,
         view: &ServerView,
         arrival: &Arrival,
@@ -185,16 +226,7 @@ impl Responder {
         if flags.contains(RestrictFlags::VERSION) && request.version != Version::V4 {
             return Verdict::Drop(DropReason::Version);
         }
-        let sighting = Sighting {
-            source: arrival.remote,
-            endpoint: 0,
-            mode: request.mode,
-            version: request.version,
-        };
-        match self
-            .clients
-            .record(arrival.now.monotonic, &sighting, flags, &self.limit)
-        {
+        match self.record(arrival, request, flags) {
             ntp_restrict::Verdict::Serve => {}
             ntp_restrict::Verdict::Drop => return Verdict::Drop(DropReason::Limited),
             ntp_restrict::Verdict::KissOfDeath => {

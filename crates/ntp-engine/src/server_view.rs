@@ -6,8 +6,8 @@ use ntp_autokey::SessionKeys;
 use ntp_discipline::Now;
 use ntp_restrict::RestrictList;
 use ntp_wire::{
-    Duration, Header, Mode, Monotonic, Precision, ReferenceId, ShortDuration, Stratum, Timestamp,
-    WireTimestamp,
+    Duration, Header, Mode, Monotonic, PollExponent, Precision, ReferenceId, ShortDuration,
+    Stratum, Timestamp, Version, WireTimestamp,
 };
 
 use crate::{authority::TrustedKeys, leap::Served, system::ClockState};
@@ -91,6 +91,22 @@ impl ClockView {
 
     /// The reply to `request`, but for its receive and transmit times.
     pub(crate) fn reply(&self, request: &Header, now: Monotonic) -> Header {
+        let mode = match request.mode {
+            Mode::SymmetricActive => Mode::SymmetricPassive,
+            // A client of version 1 sends mode 0 and wants it back.
+            Mode::Reserved => Mode::Reserved,
+            _ => Mode::Server,
+        };
+        Header {
+            poll: request.poll,
+            origin_time: request.transmit_time,
+            ..self.header(request.version, mode, now)
+        }
+    }
+
+    /// What we say of our clock; the poll interval and all times but that of reference are for the
+    /// caller to fill in.
+    pub(crate) fn header(&self, version: Version, mode: Mode, now: Monotonic) -> Header {
         // 15 ppm: 15 ns a millisecond.
         let age = match self.orphan_parent {
             true => 0,
@@ -99,21 +115,16 @@ impl ClockView {
         let growth = Duration::from_nanos(i64::try_from(age * 15).unwrap_or(i64::MAX));
         Header {
             leap: self.served.leap,
-            version: request.version,
-            mode: match request.mode {
-                Mode::SymmetricActive => Mode::SymmetricPassive,
-                // A client of version 1 sends mode 0 and wants it back.
-                Mode::Reserved => Mode::Reserved,
-                _ => Mode::Server,
-            },
+            version,
+            mode,
             stratum: self.stratum,
-            poll: request.poll,
+            poll: PollExponent::new(0),
             precision: self.precision,
             root_delay: self.root_delay,
             root_dispersion: ShortDuration::from_duration(self.root_dispersion + growth),
             reference_id: self.reference_id,
             reference_time: self.reference_time,
-            origin_time: request.transmit_time,
+            origin_time: WireTimestamp::ZERO,
             receive_time: WireTimestamp::ZERO,
             transmit_time: WireTimestamp::ZERO,
         }

@@ -9,12 +9,12 @@ use ntp_keys::KeyTable;
 use ntp_restrict::{
     ClientTable, ClientTableLimits, RateLimit, RestrictRules, RestrictTarget, Scope, SourceTemplate,
 };
-use ntp_wire::{AssociationId, Duration, KeyId, Monotonic, PollExponent, Ppm, Precision, Version};
+use ntp_wire::{AssociationId, Duration, KeyId, Monotonic, PollExponent, Ppm, Precision};
 use rand::{Rng, RngExt};
 
 use crate::{
     TrustedKeys,
-    association::{Association, LocalClock, Pool, Security, Server, Settings, Source},
+    association::{Association, LocalClock, Pool, Role, Security, Server, Settings, Source},
     leap::LeapOptions,
     schedule::Pacing,
 };
@@ -84,6 +84,8 @@ pub(crate) struct Rest {
     pub(crate) program: ProgramDescription,
     pub(crate) port: u16,
     pub(crate) control_key: Option<KeyId>,
+    /// `enable auth`: who comes by himself must have a key.
+    pub(crate) authentication_required: bool,
     pub(crate) keys: Arc<TrustedKeys>,
     pub(crate) autokey: Option<Host>,
     pub(crate) groups: IdentityGroups,
@@ -158,6 +160,7 @@ impl Setup {
             rest: Rest {
                 port: self.port,
                 control_key: config.keys.control,
+                authentication_required: config.switches.is_on(Switch::Authentication),
                 rules: rules(config, &self.restricted_hosts),
                 keys: Arc::new(TrustedKeys::new(self.keys, trusted)),
                 autokey: self.autokey,
@@ -187,16 +190,12 @@ fn associations(
         .filter(|clock| is_known(clock))
         .map(|clock| {
             let settings = Settings {
-                name: clock.address.to_string(),
                 minimum_poll: clock.minimum_poll,
                 maximum_poll: clock.maximum_poll,
-                initial_burst: false,
-                burst: false,
                 prefer: clock.prefer,
                 noselect: clock.no_select,
                 always_true: clock.always_true,
-                version: Version::V4,
-                security: Security::None,
+                ..Settings::plain(clock.address.to_string(), Security::None)
             };
             Association::new(
                 id(),
@@ -207,10 +206,10 @@ fn associations(
             )
         });
     let mut all: Vec<Association> = clocks.collect();
-    let served = config
-        .associations
-        .iter()
-        .filter(|line| matches!(line.kind, AssociationKind::Server | AssociationKind::Pool));
+    let served = config.associations.iter().filter(|line| {
+        use AssociationKind::{Peer, Pool, Server};
+        matches!(line.kind, Server | Peer | Pool)
+    });
     for line in served {
         let security = match (line.autokey, line.key) {
             (true, _) => Security::Autokey {
@@ -222,7 +221,14 @@ fn associations(
         let id = id();
         let source = match line.kind {
             AssociationKind::Pool => Source::Pool(Pool::new(line.family, line.port)),
-            _ => Source::Server(Box::new(Server::new(id, &security, line.family, line.port))),
+            kind => {
+                let role = match kind {
+                    AssociationKind::Peer => Role::SymmetricActive,
+                    _ => Role::Client,
+                };
+                let server = Server::new(id, role, &security, line.family, line.port);
+                Source::Server(Box::new(server))
+            }
         };
         let settings = Settings {
             name: line.address.to_string(),

@@ -16,6 +16,8 @@ const DISTRUST: f64 = 1.0;
 const FARTHEST_STEP: f64 = 86_400.0;
 /// Samples before which no offset is given: fewer can't tell a lucky packet from an unlucky one.
 const ENOUGH: usize = 4;
+/// Seconds after which a packet is no answer to ours but just the next of a peer.
+const LONG_WAIT: f64 = 4.0;
 /// What no sample shows of an offset is this part of the root distance.
 const HIDDEN: f64 = 20.0;
 /// No source is asked less often than four times an hour unless the configuration says so: the
@@ -105,9 +107,19 @@ impl Estimator {
         );
         let forward = (exchange.server_received - exchange.sent).to_seconds_f64();
         let backward = (exchange.received - exchange.server_sent).to_seconds_f64();
+        // A peer sends when it likes. What the oscillator gained while it was silent is not on the
+        // way.
+        let waited = received.elapsed - sent.elapsed;
+        let gained = if waited > LONG_WAIT {
+            let fallback = self.frequency.map_or(0.0, |rate| -rate.value() * 1e-6);
+            let predicted = self.track.predict(received.elapsed);
+            waited * predicted.map_or(fallback, |predicted| predicted.frequency)
+        } else {
+            0.0
+        };
         self.track.update(Ways {
             at: received.elapsed,
-            forward: forward + sent.correction,
+            forward: forward + sent.correction - gained,
             backward: backward - received.correction,
         });
     }

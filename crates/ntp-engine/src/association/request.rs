@@ -3,11 +3,20 @@
 use bytes::Bytes;
 use ntp_discipline::Now;
 use ntp_keys::MacBuffer;
-use ntp_wire::{Header, Leap, Mode, WireTimestamp};
+use ntp_wire::{Header, Leap, Precision};
 use rand::Rng;
 
-use super::{Association, Endpoint, Security, Source};
-use crate::authority::Authority;
+use super::{Association, Endpoint, Security, Source, server::Wire};
+use crate::{authority::Authority, server_view::ClockView};
+
+/// What a packet of ours is made from.
+pub(crate) struct Sender<'a, R> {
+    pub(crate) now: Now,
+    pub(crate) rng: &'a mut R,
+    /// What we say of our clock, to those who are told.
+    pub(crate) clock: &'a ClockView,
+    pub(crate) precision: Precision,
+}
 
 /// A request that can't be sent, and why.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -16,10 +25,12 @@ pub(crate) enum RequestError {
     NoKey(ntp_wire::KeyId),
     #[error("`autokey` without a `crypto` directive that could be carried out: nothing is sent")]
     NoAutokey,
+    #[error("`autokey` is not there for peers in this version: nothing is sent")]
+    SymmetricAutokey,
 }
 
 impl Association {
-    /// The next request to the server, if its address is known.
+    /// The next packet to the server or peer, if its address is known.
     ///
     /// # Errors
     ///
@@ -27,10 +38,10 @@ impl Association {
     /// request in its place would only ask for an answer that must not be believed.
     pub(crate) fn request(
         &mut self,
-        now: Now,
-        rng: &mut impl Rng,
+        sender: &mut Sender<'_, impl Rng>,
         authority: &mut Authority<'_>,
     ) -> Result<Option<(Endpoint, Bytes)>, RequestError> {
+        let now = sender.now;
         // The server gives it back: what it says of us is what we would like, not what we do.
         let poll = self.schedule.host_poll();
         let Source::Server(server) = &mut self.source else {
@@ -39,46 +50,56 @@ impl Association {
         let Some(endpoint) = server.endpoint() else {
             return Ok(None);
         };
-        // A client's header tells nothing that the server needs to know; so it tells nothing.
-        let header = |transmit_time: WireTimestamp| Header {
-            leap: Leap::None,
-            mode: Mode::Client,
-            version: self.settings.version,
-            poll,
-            transmit_time,
-            ..Header::default()
+        let (version, mode) = (self.settings.version, server.role.mode());
+        // Before a packet is noted as sent, it must be certain that it can be.
+        let key = match &self.settings.security {
+            Security::None => None,
+            Security::Key(id) => {
+                let entry = authority.keys.trusted(*id);
+                Some((*id, entry.ok_or(RequestError::NoKey(*id))?.key()))
+            }
+            Security::Autokey { .. } if server.role.is_symmetric() => {
+                return Err(RequestError::SymmetricAutokey);
+            }
+            Security::Autokey { .. } if server.autokey.is_none() || authority.host.is_none() => {
+                return Err(RequestError::NoAutokey);
+            }
+            Security::Autokey { .. } => None,
+        };
+        let header = match &mut server.wire {
+            // A client's header tells nothing that the server needs to know; so it tells nothing.
+            Wire::Client(wire) => Header {
+                leap: Leap::None,
+                mode,
+                version,
+                poll,
+                transmit_time: wire.request(sender.rng, now.wall),
+                ..Header::default()
+            },
+            Wire::Symmetric(wire) => {
+                let stamps = wire.send(sender.rng, now.wall, sender.precision);
+                Header {
+                    poll,
+                    origin_time: stamps.origin,
+                    receive_time: stamps.receive,
+                    transmit_time: stamps.transmit,
+                    ..sender.clock.header(version, mode, now.monotonic)
+                }
+            }
         };
         let mut packet = vec![0; Header::LENGTH];
-        let write = |packet: &mut Vec<u8>, header: Header| {
-            if let Some(room) = packet.first_chunk_mut() {
-                header.emit(room);
-            }
-        };
-        match &self.settings.security {
-            Security::None => {
-                write(&mut packet, header(server.wire.request(rng, now.wall)));
-            }
-            Security::Key(id) => {
-                let entry = authority
-                    .keys
-                    .trusted(*id)
-                    .ok_or(RequestError::NoKey(*id))?;
-                write(&mut packet, header(server.wire.request(rng, now.wall)));
-                let mut buffer = MacBuffer::new();
-                let mac = entry.key().mac(&packet, &mut buffer);
-                packet.extend_from_slice(&id.value().to_be_bytes());
-                packet.extend_from_slice(mac);
-            }
-            Security::Autokey { .. } => {
-                let exchange = authority.exchange(endpoint, now);
-                let (Some(autokey), Some(host)) =
-                    (&mut server.autokey, authority.host.as_deref_mut())
-                else {
-                    return Err(RequestError::NoAutokey);
-                };
-                write(&mut packet, header(server.wire.request(rng, now.wall)));
-                autokey.seal_request(host, &exchange, authority.groups, &mut packet);
-            }
+        if let Some(room) = packet.first_chunk_mut() {
+            header.emit(room);
+        }
+        if let Some((id, key)) = key {
+            let mut buffer = MacBuffer::new();
+            let mac = key.mac(&packet, &mut buffer);
+            packet.extend_from_slice(&id.value().to_be_bytes());
+            packet.extend_from_slice(mac);
+        }
+        let exchange = authority.exchange(endpoint, now);
+        if let (Some(autokey), Some(host)) = (&mut server.autokey, authority.host.as_deref_mut()) {
+            autokey.seal_request(host, &exchange, authority.groups, &mut packet);
         }
         server.sent += 1;
         Ok(Some((endpoint, packet.into())))

@@ -1,7 +1,7 @@
 //! The variables of an association.
 
 use ntp_wire::control::Flash;
-use ntp_wire::{Duration, ReferenceId, Stratum};
+use ntp_wire::{Duration, Mode, ReferenceId, Stratum};
 
 use super::listing::Items;
 use crate::{
@@ -95,15 +95,8 @@ impl Engine {
             "rec" => items.time(name, association.received_time()),
             "reach" => items.plain(name, format_args!("0x{:x}", association.schedule.reach())),
             "unreach" => items.plain(name, association.schedule.unanswered()),
-            "hmode" => items.plain(name, 3),
-            "pmode" => items.plain(
-                name,
-                if association.last.received.is_some() {
-                    4
-                } else {
-                    0
-                },
-            ),
+            "hmode" => items.plain(name, host_mode(association)),
+            "pmode" => items.plain(name, peer_mode(association)),
             "hpoll" => items.plain(name, association.schedule.host_poll().value()),
             "ppoll" => items.plain(name, association.schedule.peer_poll().value()),
             "headway" => items.plain(name, 0),
@@ -171,6 +164,22 @@ fn local_address(association: &Association) -> String {
             Some(endpoint) => endpoint.local.to_string(),
             None => "0.0.0.0".into(),
         },
+    }
+}
+
+/// The mode of our packets; a reference clock is read as a server is.
+fn host_mode(association: &Association) -> u8 {
+    association
+        .server()
+        .map_or(Mode::Client, |server| server.role.mode()) as u8
+}
+
+/// The mode of the last packet that was believed; 0 before the first.
+fn peer_mode(association: &Association) -> u8 {
+    match association.last.received {
+        None => 0,
+        Some(_) if association.server().is_none() => Mode::Server as u8,
+        Some(_) => association.last.header.mode as u8,
     }
 }
 

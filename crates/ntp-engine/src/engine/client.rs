@@ -10,7 +10,7 @@ use ntp_wire::{AssociationId, KissCode, Packet, PollExponent, ReferenceId};
 use super::Engine;
 use crate::{
     Arrival, Endpoint, Event, Output, Severity, What,
-    association::{Reception, Source},
+    association::{Reception, Sender, Source},
     event::Subject,
 };
 
@@ -199,6 +199,9 @@ impl Engine {
             .unanswered()
             .is_multiple_of(LOOK_UP_AGAIN)
             && association.schedule.unanswered() > 0;
+        if self.demobilise_if_silent(index) {
+            return;
+        }
         if polled.lost {
             self.peer_event(index, 3, "unreachable", "no answer to the last 8 polls");
             self.select();
@@ -215,7 +218,13 @@ impl Engine {
         };
         let mut authority =
             Self::authority(&self.keys, &mut self.autokey, &self.groups, &self.system);
-        match association.request(self.now, &mut self.rng, &mut authority) {
+        let mut sender = Sender {
+            now: self.now,
+            rng: &mut self.rng,
+            clock: &self.view.clock,
+            precision: self.precision,
+        };
+        match association.request(&mut sender, &mut authority) {
             Ok(Some((endpoint, data))) => self.outputs.push_back(Output::Send {
                 local: endpoint.local,
                 remote: endpoint.remote,
@@ -237,17 +246,18 @@ impl Engine {
         self.report_dance(index);
     }
 
-    /// A packet from somebody who says he is a server.
+    /// A packet from somebody who says he is a server, or a peer that we know.
     pub(super) fn reply(&mut self, arrival: &Arrival, flags: RestrictFlags, data: &[u8]) {
         let Ok(packet) = Packet::parse(data) else {
             return;
         };
+        let mode = packet.header().mode;
         // Where two associations name one server, the origin timestamp tells which was asked.
         let candidates: Vec<usize> = self
             .associations
             .iter()
             .enumerate()
-            .filter(|(_, association)| association.remote() == Some(arrival.remote))
+            .filter(|(_, association)| association.takes(mode, arrival.remote))
             .map(|(index, _)| index)
             .collect();
         for index in candidates {

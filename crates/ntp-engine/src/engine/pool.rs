@@ -6,7 +6,7 @@ use ntp_wire::AssociationId;
 use super::Engine;
 use crate::{
     Endpoint, Severity,
-    association::{Association, Membership, Server, Source},
+    association::{Association, Membership, Role, Server, Source},
     schedule::Pacing,
 };
 
@@ -104,7 +104,7 @@ impl Engine {
             }
         };
         settings.name = endpoint.remote.ip().to_string();
-        let mut server = Server::new(id, &settings.security, family, port);
+        let mut server = Server::new(id, Role::Client, &settings.security, family, port);
         server.locate(endpoint);
         let source = Source::Server(Box::new(server));
         let mut member = Association::new(id, settings, source, now, self.precision);
@@ -113,11 +113,7 @@ impl Engine {
             member.estimator = Some(Estimator::new(None, self.precision));
             member.schedule.set_pacing(Pacing::Spread);
         }
-        self.associations.push(member);
-        let index = self.associations.len().saturating_sub(1);
-        self.renew_estimator(index);
-        self.admit(index);
-        self.peer_event(index, 1, "mobilize", "");
+        self.mobilise(member);
         true
     }
 
@@ -153,26 +149,11 @@ impl Engine {
             someone_left = true;
             if let Some(index) = self.index_of(id) {
                 let why = if silent { "no answer" } else { "not needed" };
-                self.peer_event(index, 2, "demobilize", why);
-                self.forget_restriction(index);
-                self.associations.remove(index);
+                self.demobilise(index, why);
             }
         }
         if someone_left {
             self.select();
-        }
-    }
-
-    /// A number that no association has.
-    fn unused_id(&self) -> AssociationId {
-        let last = self.associations.iter().map(|one| one.id.value()).max();
-        let mut next = last.unwrap_or(0);
-        loop {
-            // 0 is the system. There are far fewer associations than numbers.
-            next = next.checked_add(1).unwrap_or(1);
-            if self.index_of(AssociationId::new(next)).is_none() {
-                return AssociationId::new(next);
-            }
         }
     }
 }

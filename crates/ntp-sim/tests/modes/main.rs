@@ -1,0 +1,6 @@
+//! The modes besides client and server, run by the engine of ntpd in worlds of their own.
+
+#![allow(clippy::unwrap_used)] // A test that can't go on has failed.
+
+mod hosts;
+mod symmetric;
