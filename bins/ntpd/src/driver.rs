@@ -12,7 +12,7 @@ use ntp_wire::{AssociationId, Monotonic};
 
 use crate::{
     drift, identity_watch::IdentityWatch, leap_file, log::Log, signals::Signals, sockets::Sockets,
-    token, worker::Worker,
+    statistics::StatisticsFiles, token, worker::Worker,
 };
 
 /// How many batches of one socket are taken before the others have their turn.
@@ -36,7 +36,9 @@ pub(crate) struct Driver {
     /// There if `crypto` is configured.
     identity: Option<IdentityWatch>,
     log: Log,
+    statistics: StatisticsFiles,
     drift_file: Option<PathBuf>,
+    started: Monotonic,
     /// How often to look for new interfaces; `None` is never.
     scan_interval: Option<Elapsed>,
     next_scan: Monotonic,
@@ -57,6 +59,7 @@ pub(crate) struct Parts {
     pub(crate) poll: Poll,
     pub(crate) identity: Option<IdentityWatch>,
     pub(crate) log: Log,
+    pub(crate) statistics: StatisticsFiles,
     pub(crate) drift_file: Option<PathBuf>,
     pub(crate) scan_interval: Option<Elapsed>,
 }
@@ -78,6 +81,7 @@ impl Driver {
             poll,
             identity,
             log,
+            statistics,
             drift_file,
             scan_interval,
         } = parts;
@@ -93,7 +97,9 @@ impl Driver {
             worker: None,
             identity,
             log,
+            statistics,
             drift_file,
+            started: now,
             scan_interval,
             next_scan: scan_interval.map_or(now, |interval| now + interval),
             failing: HashMap::new(),
@@ -267,6 +273,10 @@ impl Driver {
                     }
                 }
                 Output::Event(event) => self.log.write(event.severity, &event.to_string()),
+                Output::Record(record) => {
+                    let uptime = self.clock.read().monotonic.since(self.started).as_secs();
+                    self.statistics.write(&record, uptime, &mut self.log);
+                }
                 // The engine answers by itself as long as there is one thread.
                 Output::Publish(_) => {}
                 Output::Exit(exit) => {

@@ -13,6 +13,7 @@ mod signals;
 mod simulate;
 mod sockets;
 mod start;
+mod statistics;
 mod token;
 mod worker;
 

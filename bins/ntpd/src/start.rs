@@ -30,6 +30,7 @@ use crate::{
     leap_file,
     log::Log,
     sockets::{Choice, Sockets},
+    statistics::StatisticsFiles,
 };
 
 /// The keys file may not be longer.
@@ -146,6 +147,7 @@ fn serve(
         let directory = config.keys.directory.clone();
         IdentityWatch::new(directory, crypto.clone())
     });
+    let statistics = StatisticsFiles::new(&config.statistics);
     let setup = setup(arguments, config, drift_file.as_deref(), &clock, &mut log)?;
     let engine = Engine::new(setup, seed()?, clock.read());
     if let Some(path) = pid_file {
@@ -172,6 +174,7 @@ fn serve(
         poll,
         identity,
         log,
+        statistics,
         drift_file,
         scan_interval,
     })?;

@@ -17,7 +17,7 @@ use ntp_wire::{
 };
 
 use self::listing::Listing;
-pub(crate) use self::listing::minute;
+pub(crate) use self::{listing::minute, peer::reference_id};
 use crate::{Engine, association::Association};
 
 /// Where the stratum's source stands in the system status word.

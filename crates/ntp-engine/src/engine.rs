@@ -7,6 +7,7 @@ mod ephemeral;
 mod leap;
 mod pool;
 mod publish;
+mod statistics;
 mod symmetric;
 
 use std::{
@@ -24,14 +25,15 @@ use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precisi
 use rand::{SeedableRng, rngs::ChaCha12Rng};
 
 use crate::{
-    Arrival, Event, Input, LONGEST_REPLY, Output, ProgramDescription, Responder, ServerView,
-    Severity, Verdict, What,
+    Arrival, Counters, Event, Input, LONGEST_REPLY, Output, ProgramDescription, Responder,
+    ServerView, Severity, Verdict, What,
     association::{Association, Source},
     authority::{Authority, TrustedKeys},
     event::Subject,
     jump::JumpWatch,
     leap::Leaps,
     setup::{Plan, Setup},
+    statistics::Wanted,
     system::System,
 };
 
@@ -81,6 +83,10 @@ pub struct Engine {
     rate_refused: bool,
     pub(crate) leap: leap::LeapWatch,
     jumps: JumpWatch,
+    statistics: Wanted,
+    next_system_record: Monotonic,
+    /// What was counted when `sysstats` had its last line.
+    recorded_counters: Counters,
     outputs: VecDeque<Output>,
 }
 
@@ -92,6 +98,7 @@ impl Engine {
     pub fn new(setup: Setup, seed: [u8; 32], now: Now) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let leap_file = setup.leap_file.clone();
+        let statistics = Wanted::of(&setup.config);
         let Plan {
             associations,
             clients,
@@ -143,12 +150,16 @@ impl Engine {
             rate_refused: false,
             leap: leap::LeapWatch::new(Leaps::new(leaps), now.monotonic),
             jumps: JumpWatch::new(now, options.precision.to_duration()),
+            statistics,
+            next_system_record: now.monotonic + statistics::SYSTEM_INTERVAL,
+            recorded_counters: Counters::default(),
             outputs: VecDeque::new(),
         };
         engine.system_event(SystemEvent::Restart, "");
         engine.system_event(event, "");
         for index in 0..engine.associations.len() {
-            engine.peer_event(index, 1, "mobilize", "");
+            let detail = engine.number(index);
+            engine.peer_event(index, 1, "mobilize", &detail);
             engine.resolve(index);
         }
         engine.start_leaps(leap_file);
@@ -314,22 +325,21 @@ impl Engine {
     }
 
     fn note(&mut self, severity: Severity, text: impl Into<String>) {
-        self.outputs
-            .push_back(Output::Event(Event::note(severity, text)));
+        self.report(Event::note(severity, text));
     }
 
     fn peer_note(&mut self, index: usize, severity: Severity, text: impl Into<String>) {
         let Some(association) = self.associations.get(index) else {
             return;
         };
-        self.outputs.push_back(Output::Event(Event {
+        self.report(Event {
             severity,
             about: Subject::Association {
                 id: association.id,
                 address: association.address(),
             },
             what: What::Note(text.into()),
-        }));
+        });
     }
 
     /// Notes an event of the system in its status word, and reports it.
@@ -342,7 +352,7 @@ impl Engine {
             | SystemEvent::StaleLeapValues => Severity::Warning,
             _ => Severity::Information,
         };
-        self.outputs.push_back(Output::Event(Event {
+        self.report(Event {
             severity,
             about: Subject::System,
             what: What::Status {
@@ -351,7 +361,7 @@ impl Engine {
                 word: event.word(),
                 detail: detail.into(),
             },
-        }));
+        });
     }
 
     /// Notes an event of an association in its status word, and reports it.
@@ -373,7 +383,7 @@ impl Engine {
                 detail: detail.into(),
             },
         };
-        self.outputs.push_back(Output::Event(event));
+        self.report(event);
     }
 
     fn index_of(&self, id: AssociationId) -> Option<usize> {

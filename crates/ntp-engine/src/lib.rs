@@ -49,6 +49,7 @@
 //!   engine publishes and never changes; what is no plain request is the engine's
 //!   ([`Verdict::Engine`]). [`Counters`] say what was done
 //! - authentication: [`TrustedKeys`] here, Autokey in the crate `ntp-autokey`
+//! - [`Record`]: a line of a statistics file
 //! - [`Work`]: public-key work, which belongs into a thread of its own and comes back [`Worked`]
 //! - what an operator should know: [`Event`]s, whose `Display` is the line for the log; [`Flash`](ntp_wire::control::Flash)
 //!   says why a server is not believed
@@ -76,6 +77,7 @@ mod responder;
 mod schedule;
 mod server_view;
 mod setup;
+mod statistics;
 mod system;
 mod work;
 
@@ -88,4 +90,5 @@ pub use output::{Exit, IdentityFiles, Input, Output};
 pub use responder::{Arrival, DropReason, LONGEST_REPLY, Responder, Verdict};
 pub use server_view::ServerView;
 pub use setup::{ProgramDescription, Setup};
+pub use statistics::Record;
 pub use work::{Work, Worked};

@@ -12,7 +12,7 @@ use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Applied, ClockError};
 use ntp_wire::{AssociationId, Ppm, Timestamp};
 
-use crate::{Endpoint, Event, ServerView, Work, Worked};
+use crate::{Endpoint, Event, Record, ServerView, Work, Worked};
 
 /// Something that the world did.
 #[derive(Clone, Debug)]
@@ -99,6 +99,8 @@ pub enum Output {
     WriteDrift(Ppm),
     /// Tell the operator.
     Event(Event),
+    /// Add a line to a statistics file.
+    Record(Record),
     /// The packet path answers from this from now on.
     Publish(Arc<ServerView>),
     /// End the process.

@@ -191,7 +191,7 @@ fn key_id(association: &Association) -> String {
 }
 
 /// Letters at stratum 0, 1 and 16, an address between.
-pub(super) fn reference_id(stratum: Stratum, id: ReferenceId) -> String {
+pub(crate) fn reference_id(stratum: Stratum, id: ReferenceId) -> String {
     let is_address = stratum > Stratum::PRIMARY && stratum < Stratum::UNSYNCHRONISED;
     match id.as_text() {
         Some(text) if !is_address => text.to_owned(),

@@ -159,11 +159,11 @@ impl Engine {
     /// What Autokey has to say of ourselves.
     pub(super) fn report_host(&mut self) {
         while let Some(event) = self.autokey.as_mut().and_then(Host::poll_event) {
-            self.outputs.push_back(Output::Event(Event {
+            self.report(Event {
                 severity: Severity::Information,
                 about: Subject::System,
                 what: What::Autokey(event.to_string()),
-            }));
+            });
         }
     }
 }

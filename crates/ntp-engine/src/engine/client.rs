@@ -179,6 +179,7 @@ impl Engine {
             for sample in samples {
                 association.push(sample, &conditions);
             }
+            self.record_peer(index);
             if first {
                 self.peer_event(index, 4, "reachable", "");
             }
@@ -331,7 +332,11 @@ impl Engine {
             }
         }
         if let Some(exchange) = &reception.exchange {
+            self.record_raw(index, exchange);
             self.measure(index, exchange);
+        }
+        if reception.sampled == Some(FilterVerdict::Updated) {
+            self.record_peer(index);
         }
         // A sample that is not the best of the filter says nothing new of the time. But it narrows
         // what may be wrong with the best one, so that where nobody is followed somebody now may
@@ -378,15 +383,16 @@ impl Engine {
         else {
             return;
         };
-        while let Some(event) = autokey.poll_event() {
-            self.outputs.push_back(Output::Event(Event {
+        let events: Vec<_> = std::iter::from_fn(|| autokey.poll_event()).collect();
+        for event in events {
+            self.report(Event {
                 severity: Severity::Information,
                 about: Subject::Association {
                     id,
                     address: address.clone(),
                 },
                 what: What::Autokey(event.to_string()),
-            }));
+            });
         }
     }
 

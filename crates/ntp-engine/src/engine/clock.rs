@@ -126,6 +126,7 @@ impl Engine {
         self.vote_leap();
         self.tell_clock();
         self.publish();
+        self.record_loop();
         if self.one_shot {
             // Whoever ends the process sees to the slew, which goes on without it.
             self.outputs
@@ -194,6 +195,7 @@ impl Engine {
             self.next_tick = now + TICK;
         }
         self.steer();
+        self.record_system();
         self.watch_identity();
         if let Some(stratum) = self.system.stand_in(now) {
             self.note(

@@ -29,7 +29,8 @@ impl Engine {
         let index = self.associations.len().saturating_sub(1);
         self.renew_estimator(index);
         self.admit(index);
-        self.peer_event(index, 1, "mobilize", "");
+        let detail = self.number(index);
+        self.peer_event(index, 1, "mobilize", &detail);
         index
     }
 

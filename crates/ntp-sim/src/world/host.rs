@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use ntp_discipline::{Adjustment, Applied, Now};
-use ntp_engine::{Endpoint, Engine, Exit, IdentityFiles, Input, Output};
+use ntp_engine::{Endpoint, Engine, Exit, IdentityFiles, Input, Output, Record};
 use ntp_wire::{Mode, Monotonic, Ppm};
 
 use super::Datagram;
@@ -17,6 +17,7 @@ pub struct Host {
     clock: HostClock,
     engine: Engine,
     events: Vec<String>,
+    records: Vec<Record>,
     drift: Option<Ppm>,
     leap_file: Option<String>,
     /// Files of Autokey that its daemon has not seen yet.
@@ -46,6 +47,7 @@ impl Host {
             clock,
             engine,
             events: Vec::new(),
+            records: Vec::new(),
             drift: None,
             leap_file: None,
             identity: None,
@@ -74,6 +76,11 @@ impl Host {
     /// The lines of its log.
     pub fn log(&self) -> &[String] {
         &self.events
+    }
+
+    /// The lines of its statistics files.
+    pub fn records(&self) -> &[Record] {
+        &self.records
     }
 
     /// What stands in its drift file.
@@ -259,6 +266,7 @@ impl Host {
             }
             Output::WriteDrift(frequency) => self.drift = Some(frequency),
             Output::Event(event) => self.events.push(event.to_string()),
+            Output::Record(record) => self.records.push(record),
             Output::Exit(exit) => {
                 self.exit.get_or_insert(exit);
             }
