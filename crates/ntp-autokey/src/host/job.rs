@@ -145,17 +145,17 @@ impl Task {
     }
 }
 
-/// What a signature or decryption takes with an RSA key of `bits` bits.
+/// What a signature or decryption takes with an RSA key of `bits` bits. Measured on a small machine,
+/// in microseconds: 125 with 512 bits, 445 with 1024, 1900 with 2048, 8900 with 4096.
 fn private_cost(bits: u32) -> Elapsed {
     let bits = u64::from(bits);
-    // Measured: 2048 bits take 2 ms on a small machine; the cube tells the rest.
-    Elapsed::from_micros(50 + bits.saturating_pow(3) / (1 << 22))
+    Elapsed::from_micros(20 + bits.pow(2) / 2_700 + bits.saturating_pow(3) / 26_500_000)
 }
 
-/// What a verification or encryption takes with an RSA key of `bits` bits.
+/// What a verification or encryption takes with an RSA key of `bits` bits: 54 us with 2048.
 fn public_cost(bits: u32) -> Elapsed {
     let bits = u64::from(bits);
-    Elapsed::from_micros(20 + bits.saturating_pow(2) / (1 << 15))
+    Elapsed::from_micros(10 + bits.pow(2) / 80_000)
 }
 
 impl Identity {
@@ -204,8 +204,8 @@ mod tests {
     #[test]
     fn larger_keys_cost_more_and_small_ones_something() {
         let costs = [256, 512, 1024, 2048, 4096].map(private_cost);
-        assert!(costs.is_sorted() && costs[0] >= Elapsed::from_micros(50));
-        assert!(costs[4] > costs[3] * 7, "{costs:?}");
+        assert!(costs.is_sorted() && costs[0] >= Elapsed::from_micros(40));
+        assert!(costs[4] > costs[3] * 4, "{costs:?}");
         assert!(public_cost(2048) * 4 < private_cost(2048));
     }
 }
