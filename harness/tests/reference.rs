@@ -43,22 +43,19 @@ enum Kind {
     Plain,
     /// The key of this number, whose MACs have so many octets.
     Key(u32, usize),
-    TrustedCertificate,
     Iff,
 }
 
 impl Kind {
     const fn is_autokey(self) -> bool {
-        matches!(self, Self::TrustedCertificate | Self::Iff)
+        matches!(self, Self::Iff)
     }
 
     fn of_server(self) -> String {
         match self {
             Self::Plain => String::new(),
             Self::Key(id, _) => format!("keys ntp.keys\ntrustedkey {id}\n"),
-            Self::TrustedCertificate | Self::Iff => {
-                "crypto pw redhat randfile /dev/urandom\nkeysdir ./keys\n".into()
-            }
+            Self::Iff => "crypto pw redhat randfile /dev/urandom\nkeysdir ./keys\n".into(),
         }
     }
 
@@ -69,7 +66,6 @@ impl Kind {
                 format!("key {id}"),
                 format!("keys ntp.keys\ntrustedkey {id}\n"),
             ),
-            Self::TrustedCertificate => ("autokey".into(), CLIENT_CRYPTO.into()),
             Self::Iff => ("autokey ident server".into(), CLIENT_CRYPTO.into()),
         };
         format!("server {server} iburst minpoll 3 maxpoll 3 {options}\ntos maxdist 16\n{lines}")
@@ -233,7 +229,7 @@ fn check_macs(packets: &[(bool, Vec<u8>)], kind: Kind) {
                 (Kind::Key(id, length), Trailer::Mac { key_id, digest }) => {
                     assert_eq!((key_id.value(), digest.len()), (id, length));
                 }
-                (Kind::TrustedCertificate | Kind::Iff, Trailer::Mac { key_id, digest }) => {
+                (Kind::Iff, Trailer::Mac { key_id, digest }) => {
                     assert!(key_id.value() > 0xffff, "no session key: {key_id:?}");
                     assert_eq!(digest.len(), 16);
                 }
@@ -345,11 +341,6 @@ fn our_client_aes_128_cmac() {
 }
 
 #[test]
-fn our_client_autokey_trusted_certificate() {
-    both_families(References, Ours, Kind::TrustedCertificate);
-}
-
-#[test]
 fn our_client_autokey_iff() {
     both_families(References, Ours, Kind::Iff);
 }
@@ -372,11 +363,6 @@ fn our_server_sha1() {
 #[test]
 fn our_server_aes_128_cmac() {
     both_families(Ours, References, Kind::Key(4, 16));
-}
-
-#[test]
-fn our_server_autokey_trusted_certificate() {
-    both_families(Ours, References, Kind::TrustedCertificate);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Trails of certificates over three hosts: a trusted one, one that follows it, one that follows that.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use meridian_harness::{Host, Lan, Listed, Program, Reference, Tap, value_of, wait_for};
 
@@ -146,39 +146,21 @@ fn follows(host: &Host, group: bool) -> bool {
     listed.is_followed() && listed.authentication == "ok" && flags & 0xfffd == wanted
 }
 
-fn trail(programs: Programs, group: bool) {
+#[test]
+fn trails_over_three_hosts() {
     let Some(reference) = reference("trails of certificates over three hosts") else {
         return;
     };
-    check(&reference, programs, group);
-}
-
-#[test]
-fn all_ours() {
-    trail([Ours, Ours, Ours], false);
-}
-
-#[test]
-fn all_ours_with_a_group() {
-    trail([Ours, Ours, Ours], true);
-}
-
-#[test]
-fn ours_between_the_references() {
-    trail([References, Ours, References], false);
-}
-
-#[test]
-fn ours_between_the_references_with_a_group() {
-    trail([References, Ours, References], true);
-}
-
-#[test]
-fn the_reference_between_ours() {
-    trail([Ours, References, Ours], false);
-}
-
-#[test]
-fn the_reference_between_ours_with_a_group() {
-    trail([Ours, References, Ours], true);
+    let reference = &reference;
+    thread::scope(|scope| {
+        for programs in [
+            [Ours, Ours, Ours],
+            [References, Ours, References],
+            [Ours, References, Ours],
+        ] {
+            for group in [false, true] {
+                scope.spawn(move || check(reference, programs, group));
+            }
+        }
+    });
 }
