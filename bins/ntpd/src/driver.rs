@@ -194,6 +194,7 @@ impl Driver {
             let Some(socket) = self.sockets.by_token(token) else {
                 return;
             };
+            let is_for_many = self.sockets.is_for_many(token);
             if let Err(error) = socket.receive(batch) {
                 self.log.warning(&format!("receiving: {error}"));
                 self.unread.push(token);
@@ -202,15 +203,24 @@ impl Driver {
             for datagram in batch.iter() {
                 let received = self.clock.arrival(datagram.stamp).wall;
                 let now = self.clock.read();
-                self.engine.handle(
-                    now,
-                    Input::Datagram {
+                let input = match is_for_many {
+                    false => Input::Datagram {
                         received,
                         local: datagram.to,
                         remote: datagram.from,
                         data: datagram.data,
                     },
-                );
+                    true => match self.sockets.local_for(datagram.from) {
+                        Some(local) => Input::DatagramToMany {
+                            received,
+                            local,
+                            remote: datagram.from,
+                            data: datagram.data,
+                        },
+                        None => continue,
+                    },
+                };
+                self.engine.handle(now, input);
                 self.drain();
             }
             if !batch.is_full() {
@@ -233,6 +243,15 @@ impl Driver {
                     remote,
                     data,
                 } => self.send(local, remote, &data),
+                Output::SendToMany {
+                    local,
+                    remote,
+                    hops,
+                    data,
+                } => {
+                    let result = self.sockets.send_to_many(local, remote, hops, &data);
+                    self.sent(remote, result);
+                }
                 Output::Adjust(asked) => self.adjust(asked),
                 Output::Resolve {
                     association,
@@ -287,7 +306,13 @@ impl Driver {
     }
 
     fn send(&mut self, local: std::net::IpAddr, remote: std::net::SocketAddr, data: &[u8]) {
-        match self.sockets.send(local, remote, data) {
+        let result = self.sockets.send(local, remote, data);
+        self.sent(remote, result);
+    }
+
+    /// Tells of a datagram that could not be sent.
+    fn sent(&mut self, remote: std::net::SocketAddr, result: io::Result<()>) {
+        match result {
             Ok(()) => {
                 if !self.failing.is_empty() {
                     self.failing.remove(&remote);

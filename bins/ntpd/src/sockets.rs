@@ -1,5 +1,7 @@
 //! One socket for each of our addresses.
 
+mod many;
+
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
@@ -15,6 +17,8 @@ pub(crate) struct Sockets {
     port: u16,
     choice: Choice,
     open: Vec<Open>,
+    /// Those that hear what is for many.
+    many: Vec<Open>,
     next_token: usize,
 }
 
@@ -22,6 +26,8 @@ struct Open {
     token: Token,
     socket: NtpSocket,
     name: String,
+    /// The number of the interface; 0 of one at a group.
+    interface: u32,
 }
 
 /// Which addresses to listen on: `-I`, `-L`, `-4` and `-6`.
@@ -32,6 +38,10 @@ pub(crate) struct Choice {
     pub(crate) no_virtual: bool,
     pub(crate) ipv4_only: bool,
     pub(crate) ipv6_only: bool,
+    /// Broadcast addresses too.
+    pub(crate) broadcasts: bool,
+    /// And these groups, on every interface.
+    pub(crate) groups: Vec<IpAddr>,
 }
 
 impl Choice {
@@ -56,6 +66,7 @@ impl Sockets {
             port,
             choice,
             open: Vec::new(),
+            many: Vec::new(),
             next_token: token::FIRST_SOCKET,
         }
     }
@@ -67,8 +78,8 @@ impl Sockets {
     /// [`BindError`] if no socket at all could be opened: then that of the first address, or of
     /// an address that was asked for by name.
     pub(crate) fn scan(&mut self, registry: &Registry, log: &mut Log) -> Result<(), BindError> {
-        let mut addresses = match interfaces() {
-            Ok(found) => self.addresses(found),
+        let (mut addresses, many) = match interfaces() {
+            Ok(found) => (self.addresses(&found), self.choice.many(&found, self.port)),
             Err(error) => {
                 // What is open stays open.
                 log.error(&format!("the network interfaces can't be listed: {error}"));
@@ -79,7 +90,7 @@ impl Sockets {
         self.open.retain_mut(|open| {
             let kept = addresses
                 .iter()
-                .any(|(address, _)| *address == open.socket.local_address());
+                .any(|(address, ..)| *address == open.socket.local_address());
             if !kept {
                 let _ = registry.deregister(&mut open.socket);
                 log.information(&format!(
@@ -91,7 +102,7 @@ impl Sockets {
             kept
         });
         let mut problem = None;
-        for (address, name) in addresses {
+        for (address, name, interface) in addresses {
             if self
                 .open
                 .iter()
@@ -99,7 +110,7 @@ impl Sockets {
             {
                 continue;
             }
-            match self.listen(address, &name, registry) {
+            match self.listen(address, &name, interface, registry) {
                 Ok(number) => {
                     log.information(&format!("Listen normally on {number} {name} {address}"))
                 }
@@ -109,6 +120,7 @@ impl Sockets {
                 }
             }
         }
+        self.scan_many(many, registry, log);
         match problem {
             Some(error) if self.open.is_empty() => Err(error),
             _ => Ok(()),
@@ -119,6 +131,7 @@ impl Sockets {
         &mut self,
         address: SocketAddr,
         name: &str,
+        interface: u32,
         registry: &Registry,
     ) -> Result<usize, BindError> {
         let mut socket = NtpSocket::bind(address, &SocketOptions::default())?;
@@ -131,27 +144,28 @@ impl Sockets {
             token,
             socket,
             name: name.to_owned(),
+            interface,
         });
         Ok(token.0 - token::FIRST_SOCKET)
     }
 
-    fn addresses(&self, found: Vec<Interface>) -> Vec<(SocketAddr, String)> {
-        let mut addresses: Vec<(SocketAddr, String)> = found
-            .into_iter()
+    fn addresses(&self, found: &[Interface]) -> Vec<(SocketAddr, String, u32)> {
+        let mut addresses: Vec<(SocketAddr, String, u32)> = found
+            .iter()
             .filter(|interface| self.choice.takes(interface))
             .map(|interface| {
                 let mut address = interface.address;
                 address.set_port(self.port);
-                (address, interface.name)
+                (address, interface.name.clone(), interface.index)
             })
             .collect();
         // 127.0.0.2 and its like are ours without being listed.
         for wanted in &self.choice.wanted {
             if let Ok(address) = wanted.parse::<IpAddr>()
                 && address.is_loopback()
-                && !addresses.iter().any(|(known, _)| known.ip() == address)
+                && !addresses.iter().any(|(known, ..)| known.ip() == address)
             {
-                addresses.push((SocketAddr::new(address, self.port), "lo".to_owned()));
+                addresses.push((SocketAddr::new(address, self.port), "lo".to_owned(), 0));
             }
         }
         addresses
@@ -161,8 +175,14 @@ impl Sockets {
     pub(crate) fn by_token(&self, token: Token) -> Option<&NtpSocket> {
         self.open
             .iter()
+            .chain(&self.many)
             .find(|open| open.token == token)
             .map(|open| &open.socket)
+    }
+
+    /// Whether what comes to this socket was sent to many.
+    pub(crate) fn is_for_many(&self, token: Token) -> bool {
+        self.many.iter().any(|open| open.token == token)
     }
 
     /// Whether there is none.
@@ -175,7 +195,11 @@ impl Sockets {
     /// epoll does so by itself. mio's other back end, `poll(2)`, must be told.
     pub(crate) fn rearm(&mut self, token: Token, registry: &Registry) -> io::Result<()> {
         if cfg!(mio_unsupported_force_poll_poll)
-            && let Some(open) = self.open.iter_mut().find(|open| open.token == token)
+            && let Some(open) = self
+                .open
+                .iter_mut()
+                .chain(&mut self.many)
+                .find(|open| open.token == token)
         {
             registry.reregister(&mut open.socket, token, Interest::READABLE)?;
         }
@@ -198,6 +222,22 @@ impl Sockets {
         socket.socket.send_to(data, remote, None)
     }
 
+    /// Sends to a broadcast address or a group, from the socket that is bound to `local`.
+    pub(crate) fn send_to_many(
+        &self,
+        local: IpAddr,
+        remote: SocketAddr,
+        hops: u8,
+        data: &[u8],
+    ) -> io::Result<()> {
+        let open = self
+            .open
+            .iter()
+            .find(|open| open.socket.local_address().ip() == local)
+            .ok_or(io::ErrorKind::AddrNotAvailable)?;
+        open.socket.send_to_many(data, remote, open.interface, hops)
+    }
+
     /// Our address on the way to `remote`: the one that the kernel would take if we listen on it,
     /// else the first of ours that could be meant.
     pub(crate) fn local_for(&self, remote: SocketAddr) -> Option<IpAddr> {
@@ -214,11 +254,22 @@ impl Sockets {
             .iter()
             .map(|open| open.socket.local_address().ip())
             .filter(|local| local.is_ipv4() == remote.is_ipv4());
+        if is_for_many(remote.ip()) {
+            // Nobody listens on loopback.
+            return candidates
+                .clone()
+                .find(|local| !local.is_loopback())
+                .or_else(|| candidates.next());
+        }
         let near = candidates
             .clone()
             .find(|local| local.is_loopback() == remote.ip().is_loopback());
         near.or_else(|| candidates.next())
     }
+}
+
+fn is_for_many(address: IpAddr) -> bool {
+    address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 /// The address that the kernel would send from.
@@ -230,6 +281,8 @@ fn route(remote: SocketAddr) -> Option<IpAddr> {
     };
     // Connecting a datagram socket sends nothing.
     let socket = UdpSocket::bind((any, 0)).ok()?;
+    // Without it the kernel shows no way to a broadcast address.
+    let _ = socket.set_broadcast(true);
     socket.connect(remote).ok()?;
     socket.local_addr().ok().map(|address| address.ip())
 }

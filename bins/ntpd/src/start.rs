@@ -129,6 +129,12 @@ fn serve(
             no_virtual: arguments.no_virtual_addresses,
             ipv4_only: arguments.ipv4,
             ipv6_only: arguments.ipv6,
+            broadcasts: config.follows_broadcasts(),
+            groups: [
+                &config.groups.multicast_client[..],
+                &config.groups.manycast_server[..],
+            ]
+            .concat(),
         },
     );
     sockets.scan(poll.registry(), &mut log)?;

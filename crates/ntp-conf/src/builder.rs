@@ -176,6 +176,9 @@ impl Builder {
             "broadcastdelay" => {
                 config.broadcast_delay = only(reader, |reader| reader.span_of_time("time"))?;
             }
+            "broadcastclient" | "multicastclient" | "manycastserver" | "ttl" => {
+                config.groups = changed(&config.groups, |groups| groups.read(keyword, reader))?;
+            }
             "threads" => {
                 config.threads = only(reader, |reader| reader.clamped("threads", 1..=1))?;
             }
@@ -220,12 +223,7 @@ impl Builder {
             }
             "setvar" => config.variables.push(variable(reader)?),
             _ => {
-                let bare = [
-                    "broadcastclient",
-                    "multicastclient",
-                    "pollskewlist",
-                    "simulate",
-                ];
+                let bare = ["pollskewlist", "simulate"];
                 if !bare.contains(&keyword) {
                     reader.expect("an argument")?;
                 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use ntp_wire::Duration;
 
 use crate::{
-    Association, Crypto, Discard, InterfaceRule, Keys, LogMask, Mru, ReferenceClock, Restriction,
-    Statistics, Switches, Tinker, Tos, decimal, discipline::Discipline, line::Line,
+    Association, Crypto, Discard, Groups, InterfaceRule, Keys, LogMask, Mru, ReferenceClock,
+    Restriction, Statistics, Switch, Switches, Tinker, Tos, decimal, discipline::Discipline,
+    line::Line,
 };
 
 /// A configuration. [`Default`] is that of an empty file, with the reference's values.
@@ -61,8 +62,10 @@ pub struct Config {
     pub leap_file_check_hash: bool,
     /// `leapsmearinterval`: how long a leap second is smeared over; not at all if `None`.
     pub leap_smear_interval: Option<Duration>,
-    /// `broadcastdelay`: the way from a broadcast server, if it cannot be measured. 4 ms.
+    /// `broadcastdelay`: the way to a broadcast server and back, if it is not measured. 4 ms.
     pub broadcast_delay: Duration,
+    /// `broadcastclient`, `multicastclient`, `manycastserver`, `ttl`
+    pub groups: Groups,
     /// `threads`: how many threads answer requests. 1, which is all there is so far.
     pub threads: u8,
     /// `dscp`: the class of packets, 0 to 63. 46.
@@ -113,6 +116,7 @@ impl Default for Config {
             leap_file_check_hash: true,
             leap_smear_interval: None,
             broadcast_delay: decimal::milliseconds(4),
+            groups: Groups::default(),
             threads: 1,
             dscp: 46,
             limits: ResourceLimits::default(),
@@ -159,6 +163,11 @@ pub struct Kept {
 }
 
 impl Config {
+    /// Whether broadcasts are followed: `broadcastclient`, or `enable bclient`.
+    pub fn follows_broadcasts(&self) -> bool {
+        self.groups.broadcast_client || self.switches.is_on(Switch::BroadcastClient)
+    }
+
     /// The configuration as text that reads back as the same configuration.
     ///
     /// What is as it is by default is left out. Text that was filled in by hand and holds quotation
@@ -177,6 +186,7 @@ impl Config {
             crypto.write(out);
         }
         self.write_values(out);
+        self.groups.write(out);
         self.discard.write(out);
         self.mru.write(out);
         self.interfaces.iter().for_each(|rule| rule.write(out));

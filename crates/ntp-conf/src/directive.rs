@@ -35,9 +35,9 @@ const fn missing(keyword: &'static str, what: &'static str) -> Directive {
 /// Every directive, by name. Who carries out one more changes its line here.
 pub const DIRECTIVES: [Directive; 65] = [
     missing("automax", "a list of session keys lives for 12, 4096 s"),
-    missing("broadcast", "nothing is announced"),
-    missing("broadcastclient", "broadcasts are not followed"),
-    missing("broadcastdelay", "broadcasts are not followed"),
+    done("broadcast"),
+    done("broadcastclient"),
+    done("broadcastdelay"),
     missing("calldelay", "packets of a burst are 2 s apart"),
     done("controlkey"),
     done("crypto"),
@@ -65,7 +65,7 @@ pub const DIRECTIVES: [Directive; 65] = [
     missing("manycastserver", "searching clients are not answered"),
     missing("mdnstries", "the server is not registered with mDNS"),
     missing("mru", "the client list has its default size"),
-    missing("multicastclient", "multicasts are not followed"),
+    done("multicastclient"),
     missing("nic", "every address is opened, or those of option -I"),
     missing("nonvolatile", "the drift file is written every hour"),
     missing("ntpsigndsocket", "answers are not signed for Windows"),

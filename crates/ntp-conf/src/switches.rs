@@ -74,7 +74,6 @@ impl Switch {
     /// Why turning it on has no effect in this version, if it has none.
     pub(crate) const fn missing(self) -> Option<&'static str> {
         match self {
-            Self::BroadcastClient => Some("broadcasts are not followed"),
             Self::Calibrate => Some("clocks are not calibrated"),
             Self::Mode7 => Some("ntpdc is not answered; ntpq is"),
             _ => None,

@@ -100,9 +100,9 @@ fn lines_that_do_not_fit_together() {
              smaller number behind `minpoll`)",
         ),
         (
-            "broadcast 10.0.0.255",
-            "ntp.conf:1:1: warning: `broadcast` is understood but not carried out by this version: \
-             nothing is announced",
+            "phone 5551212",
+            "ntp.conf:1:1: warning: `phone` is understood but not carried out by this version: \
+             there are no modem clocks",
         ),
     ] {
         assert_eq!(said(text), [expected], "{text}");

@@ -1,6 +1,8 @@
 //! One source of time: what is known of it and what it last said.
 
+mod announcer;
 mod authenticity;
+mod listening;
 mod local_clock;
 mod pool;
 mod receive;
@@ -23,6 +25,8 @@ use ntp_wire::{
 
 pub use self::server::Endpoint;
 pub(crate) use self::{
+    announcer::Announcer,
+    listening::{Listening, ListeningOptions},
     local_clock::LocalClock,
     pool::{Membership, Pool},
     receive::Reception,
@@ -107,6 +111,7 @@ pub(crate) enum Source {
     Server(Box<Server>),
     LocalClock(LocalClock),
     Pool(Pool),
+    Announcer(Announcer),
 }
 
 /// What a source said last, in its own words.
@@ -150,6 +155,9 @@ impl Association {
         if let Source::Pool(_) = source {
             last.header.reference_id = ReferenceId::POOL;
         }
+        if let Source::Announcer(_) = source {
+            last.header.reference_id = ReferenceId::from_bytes(*b"BCST");
+        }
         Self {
             id,
             settings,
@@ -172,7 +180,7 @@ impl Association {
     pub(crate) fn server(&self) -> Option<&Server> {
         match &self.source {
             Source::Server(server) => Some(server),
-            Source::LocalClock(_) | Source::Pool(_) => None,
+            Source::LocalClock(_) | Source::Pool(_) | Source::Announcer(_) => None,
         }
     }
 
@@ -180,7 +188,7 @@ impl Association {
     pub(crate) fn server_mut(&mut self) -> Option<&mut Server> {
         match &mut self.source {
             Source::Server(server) => Some(server),
-            Source::LocalClock(_) | Source::Pool(_) => None,
+            Source::LocalClock(_) | Source::Pool(_) | Source::Announcer(_) => None,
         }
     }
 
@@ -188,7 +196,7 @@ impl Association {
     pub(crate) fn address(&self) -> String {
         match &self.source {
             Source::LocalClock(clock) => clock.address().to_string(),
-            Source::Pool(_) => self.settings.name.clone(),
+            Source::Pool(_) | Source::Announcer(_) => self.settings.name.clone(),
             Source::Server(server) => match server.endpoint() {
                 Some(endpoint) => endpoint.remote.ip().to_string(),
                 None => self.settings.name.clone(),
@@ -203,7 +211,16 @@ impl Association {
 
     /// The remote end, where there is one.
     pub(crate) fn remote(&self) -> Option<SocketAddr> {
-        self.server()?.endpoint().map(|endpoint| endpoint.remote)
+        self.endpoint().map(|endpoint| endpoint.remote)
+    }
+
+    /// Both ends, where there are two.
+    pub(crate) fn endpoint(&self) -> Option<Endpoint> {
+        match &self.source {
+            Source::Server(server) => server.endpoint(),
+            Source::Announcer(announcer) => announcer.endpoint,
+            Source::LocalClock(_) | Source::Pool(_) => None,
+        }
     }
 
     /// What the filter makes of the samples so far.
@@ -224,6 +241,7 @@ impl Association {
         self.last = Last::default();
         self.last.header.reference_id = match self.source {
             Source::Pool(_) => ReferenceId::POOL,
+            Source::Announcer(_) => ReferenceId::from_bytes(*b"BCST"),
             Source::Server(_) | Source::LocalClock(_) => why,
         };
         self.schedule.restart(now);
@@ -298,7 +316,7 @@ impl Association {
                         )
                     })
             }
-            Source::Pool(_) => (ReferenceId::NONE, ReferenceId::NONE),
+            Source::Pool(_) | Source::Announcer(_) => (ReferenceId::NONE, ReferenceId::NONE),
             Source::LocalClock(clock) => (
                 ReferenceId::from_ipv4(clock.address()),
                 ReferenceId::from_ipv4(Ipv4Addr::LOCALHOST),
@@ -306,7 +324,7 @@ impl Association {
         };
         Candidate {
             kind: match self.source {
-                Source::Server(_) | Source::Pool(_) => SourceKind::Server,
+                Source::Server(_) | Source::Pool(_) | Source::Announcer(_) => SourceKind::Server,
                 Source::LocalClock(_) => SourceKind::Local,
             },
             reachable: self.schedule.reach() != 0,
@@ -327,7 +345,8 @@ impl Association {
                 && self.server().is_some()
                 && is_own(header.reference_id),
             prefer: self.settings.prefer,
-            noselect: self.settings.noselect,
+            // What is told the time is no source of it.
+            noselect: self.settings.noselect || matches!(self.source, Source::Announcer(_)),
             always_true: self.settings.always_true,
         }
     }
@@ -339,6 +358,10 @@ impl Association {
             .with_authentication_enabled(self.settings.security != Security::None)
             .with_authentic(self.server().is_some_and(Server::is_authentic))
             .with_reachable(self.schedule.reach() != 0)
+            .with_broadcast(
+                self.server()
+                    .is_some_and(|server| server.listening.is_some()),
+            )
     }
 
     /// When the header that is shown was received, as 64 bits.

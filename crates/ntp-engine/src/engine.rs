@@ -1,6 +1,7 @@
 //! The daemon: what comes in, what is due, what goes out.
 
 mod autokey;
+mod broadcast;
 mod client;
 mod clock;
 mod ephemeral;
@@ -24,6 +25,7 @@ use ntp_restrict::{RestrictFlags, RestrictList, RestrictRules};
 use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precision, Timestamp};
 use rand::{SeedableRng, rngs::ChaCha12Rng};
 
+pub(crate) use self::broadcast::ToMany;
 use crate::{
     Arrival, Counters, Event, Input, LONGEST_REPLY, Output, ProgramDescription, Responder,
     ServerView, Severity, Verdict, What,
@@ -55,6 +57,9 @@ pub struct Engine {
     pub(crate) control_key: Option<KeyId>,
     /// `enable auth`: who comes by himself must have a key.
     authentication_required: bool,
+    to_many: ToMany,
+    /// Sources have estimators.
+    precise: bool,
     pub(crate) keys: Arc<TrustedKeys>,
     pub(crate) autokey: Option<Host>,
     groups: IdentityGroups,
@@ -126,6 +131,8 @@ impl Engine {
             precision: options.precision,
             control_key: rest.control_key,
             authentication_required: rest.authentication_required,
+            to_many: rest.to_many,
+            precise,
             keys: rest.keys,
             autokey: rest.autokey,
             groups: rest.groups,
@@ -190,6 +197,12 @@ impl Engine {
             } => {
                 self.datagram(received, local, remote, data);
             }
+            Input::DatagramToMany {
+                received,
+                local,
+                remote,
+                data,
+            } => self.datagram_to_many(received, local, remote, data),
             Input::Resolved {
                 association,
                 endpoints,

@@ -7,7 +7,7 @@ use ntp_wire::control::Flash;
 use ntp_wire::{Duration, Header, Precision, Timestamp, WireTimestamp};
 use rand::{Rng, RngExt};
 
-pub(crate) use self::symmetric::Symmetric;
+pub(crate) use self::symmetric::{Symmetric, below_precision_random};
 
 /// Frequency tolerance: how fast a clock that nobody corrects may drift, 15 ppm.
 const TOLERANCE: f64 = 15e-6;

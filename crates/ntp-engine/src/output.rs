@@ -28,6 +28,18 @@ pub enum Input<'a> {
         /// What it holds.
         data: &'a [u8],
     },
+    /// A datagram arrived that was sent to many: to the broadcast address of a network, or to a
+    /// group that we are in.
+    DatagramToMany {
+        /// When it arrived, as the kernel noted it.
+        received: Timestamp,
+        /// Our own address on the network that it came from.
+        local: IpAddr,
+        /// Where it came from.
+        remote: SocketAddr,
+        /// What it holds.
+        data: &'a [u8],
+    },
     /// A name was looked up, as [`Output::Resolve`] asked.
     Resolved {
         /// For which association.
@@ -70,6 +82,17 @@ pub enum Output {
         local: IpAddr,
         /// To there.
         remote: SocketAddr,
+        /// All of it.
+        data: Bytes,
+    },
+    /// Send a datagram to a broadcast address or a group.
+    SendToMany {
+        /// From this address of ours, on its network.
+        local: IpAddr,
+        /// To there.
+        remote: SocketAddr,
+        /// Through at most so many routers, if it is a group.
+        hops: u8,
         /// All of it.
         data: Bytes,
     },

@@ -99,6 +99,29 @@ impl Responder {
         self.counters.declined += 1;
     }
 
+    /// Looks at a packet that was sent to many: the restrictions in force, if it is to be looked at
+    /// any further.
+    pub(crate) fn screen(
+        &mut self,
+        view: &ServerView,
+        arrival: &Arrival,
+        bytes: &[u8],
+    ) -> Option<RestrictFlags> {
+        self.counters.received += 1;
+        let Restriction { flags, .. } = view.restrictions.lookup(arrival.remote);
+        if flags.intersects(RestrictFlags::IGNORE | RestrictFlags::NO_SERVE) {
+            self.counters.restricted += 1;
+            return None;
+        }
+        let version = Version::from_bits(bytes.first()? >> 3);
+        let is_unwanted = flags.contains(RestrictFlags::VERSION) && version != Version::V4;
+        if arrival.remote.port() == 0 || !version.is_supported() || is_unwanted {
+            self.counters.declined += 1;
+            return None;
+        }
+        Some(flags)
+    }
+
     /// Whether a packet that is answered by the engine, by and by, is within the rate limit.
     pub(crate) fn admits(
         &mut self,

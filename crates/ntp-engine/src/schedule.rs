@@ -20,6 +20,9 @@ const PATIENCE: u32 = 12;
 /// A kiss-o'-death may not slow us down beyond 1024 s: a forged one would silence a client.
 const SLOWEST_KISS: PollExponent = PollExponent::new(10);
 
+/// A broadcast that is later than so many intervals is missed.
+const LATE: f64 = 1.25;
+
 /// The poll process of one association.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
@@ -204,6 +207,22 @@ impl Schedule {
     pub(crate) fn start_burst(&mut self, now: Monotonic) {
         self.burst_left = self.burst_left.max(BURST_LENGTH - 1);
         self.hurry(now, BURST_SPACING);
+    }
+
+    /// It is not asked but listened to, and has spoken: it does so once in each of its intervals.
+    pub(crate) fn follow(&mut self, interval: PollExponent, now: Monotonic) {
+        let interval = interval.clamp(PollExponent::FASTEST, PollExponent::SLOWEST);
+        (self.minimum, self.maximum) = (interval, interval);
+        (self.host, self.peer) = (interval, interval);
+        self.reach <<= 1;
+        // What is a little late has not been missed.
+        self.next = now + interval.interval().mul_f64(LATE);
+    }
+
+    /// No bursts from here on.
+    pub(crate) fn end_bursts(&mut self, now: Monotonic) {
+        (self.initial_burst, self.burst, self.burst_left) = (false, false, 0);
+        self.next = now + self.interval().interval();
     }
 
     /// It answers again: the end of a burst is worth its packets.

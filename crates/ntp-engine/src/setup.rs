@@ -14,7 +14,11 @@ use rand::{Rng, RngExt};
 
 use crate::{
     TrustedKeys,
-    association::{Association, LocalClock, Pool, Role, Security, Server, Settings, Source},
+    association::{
+        Announcer, Association, ListeningOptions, LocalClock, Pool, Role, Security, Server,
+        Settings, Source,
+    },
+    engine::ToMany,
     leap::LeapOptions,
     schedule::Pacing,
 };
@@ -86,6 +90,7 @@ pub(crate) struct Rest {
     pub(crate) control_key: Option<KeyId>,
     /// `enable auth`: who comes by himself must have a key.
     pub(crate) authentication_required: bool,
+    pub(crate) to_many: ToMany,
     pub(crate) keys: Arc<TrustedKeys>,
     pub(crate) autokey: Option<Host>,
     pub(crate) groups: IdentityGroups,
@@ -160,6 +165,7 @@ impl Setup {
             rest: Rest {
                 port: self.port,
                 control_key: config.keys.control,
+                to_many: to_many(config),
                 authentication_required: config.switches.is_on(Switch::Authentication),
                 rules: rules(config, &self.restricted_hosts),
                 keys: Arc::new(TrustedKeys::new(self.keys, trusted)),
@@ -207,8 +213,8 @@ fn associations(
         });
     let mut all: Vec<Association> = clocks.collect();
     let served = config.associations.iter().filter(|line| {
-        use AssociationKind::{Peer, Pool, Server};
-        matches!(line.kind, Server | Peer | Pool)
+        use AssociationKind::{Broadcast, Peer, Pool, Server};
+        matches!(line.kind, Server | Peer | Pool | Broadcast)
     });
     for line in served {
         let security = match (line.autokey, line.key) {
@@ -221,6 +227,9 @@ fn associations(
         let id = id();
         let source = match line.kind {
             AssociationKind::Pool => Source::Pool(Pool::new(line.family, line.port)),
+            AssociationKind::Broadcast => {
+                Source::Announcer(Announcer::new(line.family, line.port, line.ttl))
+            }
             kind => {
                 let role = match kind {
                     AssociationKind::Peer => Role::SymmetricActive,
@@ -245,6 +254,17 @@ fn associations(
         all.push(Association::new(id, settings, source, now, precision));
     }
     all
+}
+
+fn to_many(config: &Config) -> ToMany {
+    ToMany {
+        follow: config.follows_broadcasts() || !config.groups.multicast_client.is_empty(),
+        listening: ListeningOptions {
+            volley: config.groups.volley,
+            delay: config.broadcast_delay,
+            step_polls: config.tos.broadcast_step_polls,
+        },
+    }
 }
 
 /// Whether there is a driver for it.

@@ -13,7 +13,7 @@ use nix::{
     errno::Errno,
     sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg, setsockopt, sockopt},
 };
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
 pub use self::batch::{Batch, Datagram};
 
@@ -171,6 +171,54 @@ impl NtpSocket {
             }
         }
         result
+    }
+
+    /// Takes part in a multicast group on the interface of this number.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; [`ErrorKind::AddrInUse`] if it takes part already.
+    pub fn join(&self, group: IpAddr, interface: u32) -> io::Result<()> {
+        let socket = SockRef::from(&self.descriptor);
+        match group {
+            IpAddr::V4(group) => {
+                socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(interface))
+            }
+            IpAddr::V6(group) => socket.join_multicast_v6(&group, interface),
+        }
+    }
+
+    /// Sends `data` to a broadcast address or a multicast group, out of the interface of this
+    /// number. A multicast goes through at most so many routers, and does not come back to this
+    /// machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to).
+    pub fn send_to_many(
+        &self,
+        data: &[u8],
+        to: SocketAddr,
+        interface: u32,
+        hops: u8,
+    ) -> io::Result<()> {
+        let socket = SockRef::from(&self.descriptor);
+        match to.ip() {
+            IpAddr::V4(group) if group.is_multicast() => {
+                if let IpAddr::V4(own) = self.local_address.ip() {
+                    socket.set_multicast_if_v4(&own)?;
+                }
+                socket.set_multicast_ttl_v4(hops.into())?;
+                socket.set_multicast_loop_v4(false)?;
+            }
+            IpAddr::V4(_) => socket.set_broadcast(true)?,
+            IpAddr::V6(_) => {
+                socket.set_multicast_if_v6(interface)?;
+                socket.set_multicast_hops_v6(hops.into())?;
+                socket.set_multicast_loop_v6(false)?;
+            }
+        }
+        self.send_to(data, to, None)
     }
 
     fn send_once(&self, data: &[u8], to: SocketAddr, from: Option<IpAddr>) -> io::Result<()> {

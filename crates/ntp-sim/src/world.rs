@@ -226,6 +226,10 @@ impl World {
 
     fn deliver(&mut self, datagram: Datagram) {
         let to = datagram.destination.ip();
+        if is_for_many(to) {
+            self.deliver_to_many(&datagram);
+            return;
+        }
         if let Some(server) = self.servers.get_mut(&to) {
             if let Some(data) = server.answer(self.now, &datagram.data) {
                 self.send(Datagram {
@@ -250,6 +254,17 @@ impl World {
         self.drain(number);
     }
 
+    /// Every host hears it, at the same time; those that sleep miss it.
+    fn deliver_to_many(&mut self, datagram: &Datagram) {
+        for number in 0..self.hosts.len() {
+            let host = &mut self.hosts[number];
+            if host.overhears(datagram.source.ip()) && host.asleep(self.now).is_none() {
+                host.overhear(self.now, datagram);
+                self.drain(number);
+            }
+        }
+    }
+
     fn drain(&mut self, number: usize) {
         while let Some(output) = self.hosts[number].poll() {
             match output {
@@ -257,6 +272,12 @@ impl World {
                     local,
                     remote,
                     data,
+                }
+                | Output::SendToMany {
+                    local,
+                    remote,
+                    data,
+                    ..
                 } => {
                     self.hosts[number].count(&data);
                     self.send(Datagram {
@@ -281,5 +302,13 @@ impl World {
             self.network.insert((at, self.sent), datagram.clone());
             self.sent += 1;
         }
+    }
+}
+
+/// Groups, and what is a broadcast address in a network of 256.
+fn is_for_many(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.octets()[3] == 255,
+        IpAddr::V6(v6) => v6.is_multicast(),
     }
 }

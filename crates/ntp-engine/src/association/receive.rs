@@ -4,11 +4,13 @@ use std::time::Duration as Elapsed;
 
 use ntp_discipline::{Exchange, FilterConditions, FilterVerdict, Limits, Now, Sample};
 use ntp_wire::control::Flash;
-use ntp_wire::{Duration, Header, KissCode, Leap, Packet, PollExponent, Stratum, Timestamp};
+use ntp_wire::{
+    Duration, Header, KissCode, Leap, Mode, Monotonic, Packet, PollExponent, Stratum, Timestamp,
+};
 
 use super::{
     Association, Last, Role, Source,
-    authenticity::{Verified, authenticate},
+    authenticity::{NotAuthentic, Verified, authenticate},
 };
 use crate::{authority::Authority, on_wire::Measured};
 
@@ -54,7 +56,7 @@ impl Association {
             return Reception::default();
         };
         let header = packet.header();
-        let mut reception = Reception::default();
+        let reception = Reception::default();
         server.received += 1;
         let checked = server.wire.check(header, received);
         if let Err(failed) = checked
@@ -73,20 +75,7 @@ impl Association {
             authority,
         ) {
             Ok(verified) => verified,
-            Err(failure) => {
-                server.bad_authentication += 1;
-                server.authentic = false;
-                self.flash = self.flash.of_server() | failure.flash;
-                let due = server
-                    .complained
-                    .is_none_or(|last| now.monotonic - last >= QUIET);
-                if due {
-                    server.complained = Some(now.monotonic);
-                    reception.not_authentic = Some(failure.why.clone());
-                }
-                server.problem = Some(failure.why);
-                return reception;
-            }
+            Err(failure) => return self.refuse(failure, now.monotonic),
         };
         // Only now: what is not authentic must not shut out the true reply, nor may it change what
         // we tell a peer of his packets.
@@ -106,8 +95,26 @@ impl Association {
         self.take(header, &exchange, verified, now, conditions, limits)
     }
 
+    /// A packet is not authentic: it is counted, and the log told of it now and then.
+    pub(super) fn refuse(&mut self, failure: NotAuthentic, now: Monotonic) -> Reception {
+        let mut reception = Reception::default();
+        let Source::Server(server) = &mut self.source else {
+            return reception;
+        };
+        server.bad_authentication += 1;
+        server.authentic = false;
+        self.flash = self.flash.of_server() | failure.flash;
+        let due = server.complained.is_none_or(|last| now - last >= QUIET);
+        if due {
+            server.complained = Some(now);
+            reception.not_authentic = Some(failure.why.clone());
+        }
+        server.problem = Some(failure.why);
+        reception
+    }
+
     /// Takes in what an authentic packet says, which answers one of ours.
-    fn take(
+    pub(super) fn take(
         &mut self,
         header: &Header,
         exchange: &Exchange,
@@ -162,6 +169,9 @@ impl Association {
             },
             conditions,
         );
+        if header.mode == Mode::Server {
+            self.measured(header, now.monotonic);
+        }
         reception.sampled = Some(verdict);
         reception.exchange = Some(*exchange);
         reception
@@ -193,7 +203,7 @@ fn sanity(header: &Header, limits: &Limits) -> Flash {
 
 #[cfg(test)]
 mod tests {
-    use ntp_wire::{Mode, ShortDuration, WireTimestamp};
+    use ntp_wire::{ShortDuration, WireTimestamp};
 
     use super::*;
 

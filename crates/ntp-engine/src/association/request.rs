@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use ntp_discipline::Now;
-use ntp_keys::MacBuffer;
-use ntp_wire::{Header, Leap, Precision};
+use ntp_keys::{MacBuffer, SymmetricKey};
+use ntp_wire::{Header, KeyId, Leap, Precision};
 use rand::Rng;
 
 use super::{Association, Endpoint, Security, Source, server::Wire};
@@ -22,10 +22,10 @@ pub(crate) struct Sender<'a, R> {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum RequestError {
     #[error("key {0} is not in the keys file or not named by trustedkey: nothing is sent")]
-    NoKey(ntp_wire::KeyId),
+    NoKey(KeyId),
     #[error("`autokey` without a `crypto` directive that could be carried out: nothing is sent")]
     NoAutokey,
-    #[error("`autokey` is not there for peers in this version: nothing is sent")]
+    #[error("`autokey` is not there for peers and broadcasts in this version: nothing is sent")]
     SymmetricAutokey,
 }
 
@@ -52,20 +52,16 @@ impl Association {
         };
         let (version, mode) = (self.settings.version, server.role.mode());
         // Before a packet is noted as sent, it must be certain that it can be.
-        let key = match &self.settings.security {
-            Security::None => None,
-            Security::Key(id) => {
-                let entry = authority.keys.trusted(*id);
-                Some((*id, entry.ok_or(RequestError::NoKey(*id))?.key()))
-            }
+        match &self.settings.security {
             Security::Autokey { .. } if server.role.is_symmetric() => {
                 return Err(RequestError::SymmetricAutokey);
             }
             Security::Autokey { .. } if server.autokey.is_none() || authority.host.is_none() => {
                 return Err(RequestError::NoAutokey);
             }
-            Security::Autokey { .. } => None,
-        };
+            Security::None | Security::Key(_) | Security::Autokey { .. } => {}
+        }
+        let key = authority.key_of(&self.settings.security)?;
         let header = match &mut server.wire {
             // A client's header tells nothing that the server needs to know; so it tells nothing.
             Wire::Client(wire) => Header {
@@ -91,11 +87,8 @@ impl Association {
         if let Some(room) = packet.first_chunk_mut() {
             header.emit(room);
         }
-        if let Some((id, key)) = key {
-            let mut buffer = MacBuffer::new();
-            let mac = key.mac(&packet, &mut buffer);
-            packet.extend_from_slice(&id.value().to_be_bytes());
-            packet.extend_from_slice(mac);
+        if let Some(key) = key {
+            key.seal(&mut packet);
         }
         let exchange = authority.exchange(endpoint, now);
         if let (Some(autokey), Some(host)) = (&mut server.autokey, authority.host.as_deref_mut()) {
@@ -103,5 +96,38 @@ impl Association {
         }
         server.sent += 1;
         Ok(Some((endpoint, packet.into())))
+    }
+}
+
+/// The symmetric key that a packet is made with.
+pub(super) struct SealingKey<'a> {
+    id: KeyId,
+    key: &'a SymmetricKey,
+}
+
+impl SealingKey<'_> {
+    /// Puts its MAC behind `packet`.
+    pub(super) fn seal(&self, packet: &mut Vec<u8>) {
+        let mut buffer = MacBuffer::new();
+        let mac = self.key.mac(packet, &mut buffer);
+        packet.extend_from_slice(&self.id.value().to_be_bytes());
+        packet.extend_from_slice(mac);
+    }
+}
+
+impl<'a> Authority<'a> {
+    /// The symmetric key that `security` asks for, if it does.
+    pub(super) fn key_of(
+        &self,
+        security: &Security,
+    ) -> Result<Option<SealingKey<'a>>, RequestError> {
+        let Security::Key(id) = *security else {
+            return Ok(None);
+        };
+        let entry = self.keys.trusted(id).ok_or(RequestError::NoKey(id))?;
+        Ok(Some(SealingKey {
+            id,
+            key: entry.key(),
+        }))
     }
 }

@@ -8,7 +8,7 @@ use ntp_discipline::Exchange;
 use ntp_wire::control::Flash;
 use ntp_wire::{AssociationId, Header, Mode, Monotonic, Timestamp};
 
-use super::Security;
+use super::{Listening, Security};
 use crate::on_wire::{OnWire, Symmetric};
 
 /// The two ends of the path to a server.
@@ -29,13 +29,15 @@ pub(crate) enum Role {
     SymmetricActive,
     /// The other side has a `peer` line for us, and we none for it.
     SymmetricPassive,
+    /// It tells everybody, and we listen.
+    BroadcastClient,
 }
 
 impl Role {
     /// The mode of our packets, `hmode`.
     pub(crate) const fn mode(self) -> Mode {
         match self {
-            Self::Client => Mode::Client,
+            Self::Client | Self::BroadcastClient => Mode::Client,
             Self::SymmetricActive => Mode::SymmetricActive,
             Self::SymmetricPassive => Mode::SymmetricPassive,
         }
@@ -44,7 +46,7 @@ impl Role {
     /// Whether packets of this mode are for it.
     pub(crate) const fn takes(self, mode: Mode) -> bool {
         match self {
-            Self::Client => matches!(mode, Mode::Server),
+            Self::Client | Self::BroadcastClient => matches!(mode, Mode::Server),
             Self::SymmetricActive => {
                 matches!(mode, Mode::SymmetricActive | Mode::SymmetricPassive)
             }
@@ -118,6 +120,8 @@ pub(crate) struct Server {
     /// How often in a row the name was not found.
     pub(crate) unresolved: u32,
     pub(super) wire: Wire,
+    /// There if it is listened to.
+    pub(crate) listening: Option<Listening>,
     pub(crate) autokey: Option<Autokey>,
     pub(super) authentic: bool,
     /// What was last wrong with the authentication, until something is right.
@@ -157,6 +161,7 @@ impl Server {
             lookups: 0,
             unresolved: 0,
             wire: Wire::of(role),
+            listening: None,
             autokey,
             authentic: false,
             problem: None,

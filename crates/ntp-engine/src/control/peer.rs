@@ -111,7 +111,11 @@ impl Engine {
             "filtdisp" => items.plain(name, stages(association, |sample| sample.dispersion)),
             "reject" | "flasher" => items.quoted(name, &why_not_used(association)),
             "received" => items.plain(name, server.map_or(0, |server| server.received)),
-            "sent" => items.plain(name, server.map_or(0, |server| server.sent)),
+            "sent" => items.plain(name, sent(association)),
+            "ttl" => match &association.source {
+                Source::Announcer(announcer) => items.plain(name, announcer.hops),
+                _ => items.plain(name, 0),
+            },
             "badauth" => items.plain(name, server.map_or(0, |server| server.bad_authentication)),
             "bogusorg" => items.plain(name, server.map_or(0, |server| server.bogus)),
             "autherror" => {
@@ -146,32 +150,34 @@ fn autokey_variable(
 }
 
 fn source_address(association: &Association) -> String {
-    match &association.source {
-        Source::LocalClock(clock) => clock.address().to_string(),
-        Source::Pool(_) => "0.0.0.0".into(),
-        Source::Server(server) => match server.endpoint() {
-            Some(endpoint) => endpoint.remote.ip().to_string(),
-            None => "0.0.0.0".into(),
-        },
+    match (&association.source, association.endpoint()) {
+        (Source::LocalClock(clock), _) => clock.address().to_string(),
+        (_, Some(endpoint)) => endpoint.remote.ip().to_string(),
+        (_, None) => "0.0.0.0".into(),
     }
 }
 
 fn local_address(association: &Association) -> String {
-    match &association.source {
-        Source::LocalClock(_) => "127.0.0.1".into(),
-        Source::Pool(_) => "0.0.0.0".into(),
-        Source::Server(server) => match server.endpoint() {
-            Some(endpoint) => endpoint.local.to_string(),
-            None => "0.0.0.0".into(),
-        },
+    match (&association.source, association.endpoint()) {
+        (Source::LocalClock(_), _) => "127.0.0.1".into(),
+        (_, Some(endpoint)) => endpoint.local.to_string(),
+        (_, None) => "0.0.0.0".into(),
     }
 }
 
-/// The mode of our packets; a reference clock is read as a server is.
+/// The mode of our packets; a reference clock is read as a server is. 6, of which there are no
+/// packets, is for one that is listened to.
 fn host_mode(association: &Association) -> u8 {
-    association
-        .server()
-        .map_or(Mode::Client, |server| server.role.mode()) as u8
+    if let Source::Announcer(_) = association.source {
+        return Mode::Broadcast as u8;
+    }
+    association.server().map_or(Mode::Client as u8, |server| {
+        let listening = server.listening.as_ref();
+        match listening.is_some_and(|listening| !listening.is_measuring()) {
+            true => 6,
+            false => server.role.mode() as u8,
+        }
+    })
 }
 
 /// The mode of the last packet that was believed; 0 before the first.
@@ -180,6 +186,14 @@ fn peer_mode(association: &Association) -> u8 {
         None => 0,
         Some(_) if association.server().is_none() => Mode::Server as u8,
         Some(_) => association.last.header.mode as u8,
+    }
+}
+
+fn sent(association: &Association) -> u64 {
+    match &association.source {
+        Source::Announcer(announcer) => announcer.sent,
+        Source::Server(server) => server.sent,
+        Source::LocalClock(_) | Source::Pool(_) => 0,
     }
 }
 

@@ -33,6 +33,7 @@ impl Engine {
             Source::LocalClock(_) => return,
             Source::Server(server) => (&mut server.resolving, server.port, server.family),
             Source::Pool(pool) => (&mut pool.resolving, pool.port, pool.family),
+            Source::Announcer(to) => (&mut to.resolving, to.port, to.family),
         };
         // One question at a time: a resolver that waits must not be given more to wait for.
         if std::mem::replace(resolving, true) {
@@ -52,6 +53,10 @@ impl Engine {
         };
         if self.is_pool(index) {
             self.pool_resolved(index, found);
+            return;
+        }
+        if self.is_announcer(index) {
+            self.announcer_resolved(index, found);
             return;
         }
         let now = self.now.monotonic;
@@ -161,6 +166,10 @@ impl Engine {
             self.poll_pool(index);
             return;
         }
+        if self.is_announcer(index) {
+            self.announce(index);
+            return;
+        }
         let now = self.now;
         let conditions = self.conditions_of(index);
         let Some(association) = self.associations.get_mut(index) else {
@@ -210,7 +219,31 @@ impl Engine {
         if look_up {
             self.resolve(index);
         }
-        self.send_request(index);
+        if self.is_to_be_asked(index) {
+            self.send_request(index);
+        }
+    }
+
+    /// Whether it is, rather than listened to.
+    fn is_to_be_asked(&mut self, index: usize) -> bool {
+        let now = self.now.monotonic;
+        let Some(association) = self.associations.get_mut(index) else {
+            return false;
+        };
+        let unanswered = association.schedule.unanswered();
+        let listening = association
+            .server_mut()
+            .and_then(|server| server.listening.as_mut());
+        let Some(listening) = listening else {
+            return true;
+        };
+        if listening.give_up(unanswered) {
+            association.schedule.end_bursts(now);
+            let what = "it does not answer: its distance is taken from `broadcastdelay`";
+            self.peer_note(index, Severity::Information, what);
+            return false;
+        }
+        listening.is_measuring()
     }
 
     fn send_request(&mut self, index: usize) {
@@ -290,7 +323,7 @@ impl Engine {
         }
     }
 
-    fn received(&mut self, index: usize, reception: &Reception) {
+    pub(super) fn received(&mut self, index: usize, reception: &Reception) {
         let now = self.now.monotonic;
         self.report_host();
         self.report_dance(index);
@@ -396,13 +429,19 @@ impl Engine {
         }
     }
 
+    fn is_announcer(&self, index: usize) -> bool {
+        self.associations
+            .get(index)
+            .is_some_and(|association| matches!(association.source, Source::Announcer(_)))
+    }
+
     fn is_pool(&self, index: usize) -> bool {
         self.associations
             .get(index)
             .is_some_and(|association| matches!(association.source, Source::Pool(_)))
     }
 
-    fn conditions_of(&self, index: usize) -> ntp_discipline::FilterConditions {
+    pub(super) fn conditions_of(&self, index: usize) -> ntp_discipline::FilterConditions {
         let poll = self
             .associations
             .get(index)

@@ -161,14 +161,20 @@ impl Engine {
         self.outputs.push_back(Output::Exit(Exit::Panic(offset)));
     }
 
-    /// A source is somebody else than before: nothing is known of it but our own frequency.
-    pub(super) fn renew_estimator(&mut self, index: usize) {
+    /// One that knows nothing but our own frequency.
+    pub(super) fn new_estimator(&self) -> Estimator {
         let status = self.system.loop_status();
         let frequency = status.frequency_known.then_some(status.frequency);
+        Estimator::new(frequency, self.precision)
+    }
+
+    /// A source is somebody else than before: nothing is known of it but our own frequency.
+    pub(super) fn renew_estimator(&mut self, index: usize) {
+        let estimator = self.new_estimator();
         if let Some(association) = self.associations.get_mut(index)
             && association.estimator.is_some()
         {
-            association.estimator = Some(Estimator::new(frequency, self.precision));
+            association.estimator = Some(estimator);
         }
     }
 

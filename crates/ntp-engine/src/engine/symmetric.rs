@@ -14,7 +14,7 @@ use crate::{
 const FIRST_WORD: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Whether a packet of somebody we do not know is authentic.
-enum Stranger {
+pub(super) enum Stranger {
     /// By the key of this security.
     Proven(Security),
     /// It does not say.
@@ -71,7 +71,7 @@ impl Engine {
         }
     }
 
-    fn recognise(&self, arrival: &Arrival, packet: &Packet<'_>) -> Stranger {
+    pub(super) fn recognise(&self, arrival: &Arrival, packet: &Packet<'_>) -> Stranger {
         match packet.trailer() {
             Trailer::None => Stranger::Unsigned,
             Trailer::CryptoNak => Stranger::Failed,

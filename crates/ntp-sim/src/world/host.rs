@@ -145,6 +145,11 @@ impl Host {
         self.exit = None;
     }
 
+    /// Whether it hears what `source` tells everybody.
+    pub(super) fn overhears(&self, source: IpAddr) -> bool {
+        !self.stopped && self.exit.is_none() && self.address != source
+    }
+
     pub(super) fn listens(&self, address: IpAddr) -> bool {
         !self.stopped && self.exit.is_none() && self.address == address
     }
@@ -200,6 +205,20 @@ impl Host {
         );
     }
 
+    /// A datagram for many came.
+    pub(super) fn overhear(&mut self, at: Monotonic, datagram: &Datagram) {
+        let now = self.clock.read(at);
+        self.engine.handle(
+            now,
+            Input::DatagramToMany {
+                received: now.wall,
+                local: self.address,
+                remote: datagram.source,
+                data: &datagram.data,
+            },
+        );
+    }
+
     pub(super) fn poll(&mut self) -> Option<Output> {
         self.engine.poll()
     }
@@ -214,7 +233,7 @@ impl Host {
 
     pub(super) fn obey(&mut self, output: Output, at: Monotonic) {
         match output {
-            Output::Send { .. } | Output::Publish(_) => {}
+            Output::Send { .. } | Output::SendToMany { .. } | Output::Publish(_) => {}
             Output::Adjust(asked) => self.adjust(asked, at),
             Output::Resolve {
                 association,

@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
+mod broadcast;
 mod hosts;
 mod symmetric;

@@ -1,0 +1,95 @@
+//! A network that is told the time without asking.
+
+use bytes::Bytes;
+use ntp_conf::AddressFamily;
+use ntp_wire::{Header, Mode};
+use rand::Rng;
+
+use super::{
+    Association, Endpoint, Security, Source,
+    request::{RequestError, Sender},
+};
+use crate::{authority::Authority, on_wire};
+
+/// What is kept of a `broadcast` line: where to, and how far. Nothing ever comes back.
+#[derive(Debug)]
+pub(crate) struct Announcer {
+    /// Which addresses to look for.
+    pub(crate) family: Option<AddressFamily>,
+    pub(crate) port: Option<u16>,
+    pub(crate) endpoint: Option<Endpoint>,
+    /// Whether our address on that network is being looked up.
+    pub(crate) resolving: bool,
+    /// Through how many routers a multicast may go.
+    pub(crate) hops: u8,
+    pub(crate) sent: u64,
+}
+
+/// A packet for many.
+pub(crate) struct Announcement {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) hops: u8,
+    pub(crate) data: Bytes,
+}
+
+impl Announcer {
+    /// Hops where the line says nothing, as in the reference: any multicast of an organisation.
+    pub(crate) const HOPS: u8 = 127;
+
+    pub(crate) fn new(family: Option<AddressFamily>, port: Option<u16>, hops: Option<u8>) -> Self {
+        Self {
+            family,
+            port,
+            endpoint: None,
+            resolving: false,
+            hops: hops.unwrap_or(Self::HOPS),
+            sent: 0,
+        }
+    }
+}
+
+impl Association {
+    /// The next packet for a network.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] if the key that it should be made with is not there.
+    pub(crate) fn announce(
+        &mut self,
+        sender: &mut Sender<'_, impl Rng>,
+        authority: &mut Authority<'_>,
+    ) -> Result<Option<Announcement>, RequestError> {
+        let poll = self.schedule.host_poll();
+        let Source::Announcer(announcer) = &mut self.source else {
+            return Ok(None);
+        };
+        let Some(endpoint) = announcer.endpoint else {
+            return Ok(None);
+        };
+        if let Security::Autokey { .. } = &self.settings.security {
+            return Err(RequestError::SymmetricAutokey);
+        }
+        let key = authority.key_of(&self.settings.security)?;
+        let now = sender.now;
+        let header = Header {
+            poll,
+            transmit_time: on_wire::below_precision_random(now.wall, sender.precision, sender.rng),
+            ..sender
+                .clock
+                .header(self.settings.version, Mode::Broadcast, now.monotonic)
+        };
+        let mut packet = vec![0; Header::LENGTH];
+        if let Some(room) = packet.first_chunk_mut() {
+            header.emit(room);
+        }
+        if let Some(key) = key {
+            key.seal(&mut packet);
+        }
+        announcer.sent += 1;
+        Ok(Some(Announcement {
+            endpoint,
+            hops: announcer.hops,
+            data: packet.into(),
+        }))
+    }
+}
