@@ -144,20 +144,51 @@ fn servers() {
             .to_string(),
         "2001:db8::1"
     );
-    for (text, kind) in [("manycastclient 239.1.1.1", AssociationKind::ManycastClient)] {
-        assert_eq!(good(text).associations[0].kind, kind);
-        let said = said(text);
-        assert!(
-            said[0].contains("understood but not carried out by this version"),
-            "{said:?}"
-        );
-    }
+    let search = "manycastclient 239.1.1.1";
+    assert_eq!(
+        good(search).associations[0].kind,
+        AssociationKind::ManycastClient
+    );
     for (text, kind) in [
         ("broadcast 10.0.0.255", AssociationKind::Broadcast),
         ("peer a", AssociationKind::Peer),
         ("pool a", AssociationKind::Pool),
     ] {
         assert_eq!(silent(text).associations[0].kind, kind);
+    }
+}
+
+#[test]
+fn groups() {
+    let config = silent(
+        "broadcastclient novolley\nmulticastclient\nmulticastclient ff05::101 239.0.0.1\n\
+         enable bclient\n",
+    );
+    assert!(config.groups.broadcast_client && !config.groups.volley);
+    let groups: Vec<IpAddr> = ["224.0.1.1", "ff05::101", "239.0.0.1"]
+        .map(|group| group.parse().unwrap())
+        .into();
+    assert_eq!(config.groups.multicast_client, groups);
+    assert_eq!(
+        config.write(),
+        "enable bclient\nbroadcastclient novolley\n\
+         multicastclient 224.0.1.1 ff05::101 239.0.0.1\n"
+    );
+    assert!(silent("enable bclient").follows_broadcasts());
+    assert!(!silent("multicastclient").follows_broadcasts());
+    let config = good("manycastserver 239.1.1.1\nttl 1 2 3\n");
+    assert_eq!(config.groups.hops, [1, 2, 3]);
+    assert_eq!(config.write(), "manycastserver 239.1.1.1\nttl 1 2 3\n");
+    for text in [
+        "multicastclient 10.0.0.1",
+        "manycastserver",
+        "broadcastclient x",
+        "ttl",
+        "ttl 256",
+    ] {
+        let parsed = parse("ntp.conf", text, |_| Err("no".to_owned()));
+        assert!(parsed.has_errors(), "{text}");
+        assert_eq!(parsed.config.groups, Groups::default());
     }
 }
 

@@ -79,7 +79,8 @@ impl Engine {
             return;
         };
         announcer.resolving = false;
-        let found = found.and_then(|ends| ends.first().copied().ok_or_else(|| "no address".to_owned()));
+        let found =
+            found.and_then(|ends| ends.first().copied().ok_or_else(|| "no address".to_owned()));
         match found {
             Ok(endpoint) => announcer.endpoint = Some(endpoint),
             Err(why) => self.peer_note(index, Severity::Warning, why),
