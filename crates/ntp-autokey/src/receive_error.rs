@@ -174,7 +174,7 @@ pub enum ReceiveError {
     /// A group is asked for, or its parameters are at hand, but the server does not offer its scheme.
     #[error(
         "the server offers no identity scheme that we have parameters for, but should as a member \
-         of {group}"
+         of the group {group}"
     )]
     NotOffered {
         /// The group.

@@ -267,7 +267,7 @@ fn server_without_the_scheme() {
         }
     }
     pair.is_refused(
-        &["does not offer the identity scheme IFF"],
-        "does not offer the identity scheme IFF",
+        &["unsupported_identity_type"],
+        "offers no identity scheme that we have parameters for",
     );
 }

@@ -9,7 +9,7 @@
 use crypto_bigint::BoxedUint;
 use crypto_primes::{Flavor, is_prime, random_prime};
 use num_bigint::BigUint;
-use rand::{CryptoRng, RngExt};
+use rand::CryptoRng;
 
 use super::{GenerateError, secret_below};
 use crate::{
@@ -51,7 +51,7 @@ impl MvKeys {
         }
         let wanted = (clients * PRIME_BITS).min(MOST_BITS);
         let bits = modulus_bits.max(Self::LEAST_MODULUS_BITS).max(wanted);
-        let primes = primes(clients, bits.div_ceil(clients), random)?;
+        let primes = primes(clients, bits.next_multiple_of(8), random)?;
         Self::from_primes(&primes, random)
     }
 
@@ -101,13 +101,15 @@ impl MvKeys {
     }
 }
 
-/// Different primes of so many bits each, such that twice their product plus one is prime.
+/// Different primes such that twice their product plus one is a prime of `bits` bits, a multiple of
+/// eight: the reference's clients lose the leading zero octets of a challenge below p and then refuse
+/// the right answer, which is seldom only if the first octet of p is large.
 fn primes<R: CryptoRng + ?Sized>(
     count: u32,
     bits: u32,
     random: &mut R,
 ) -> Result<Vec<BigUint>, GenerateError> {
-    let fresh = |others: &[BigUint], random: &mut R| {
+    let fresh = |others: &[BigUint], bits: u32, random: &mut R| {
         (0..10_000)
             .map(|_| {
                 let prime: BoxedUint = random_prime(random, Flavor::Any, bits);
@@ -117,20 +119,21 @@ fn primes<R: CryptoRng + ?Sized>(
             .ok_or(GenerateError::NoLuck)
     };
     let mut primes = Vec::new();
-    for _ in 0..count {
-        let prime = fresh(&primes, random)?;
+    for _ in 1..count {
+        let prime = fresh(&primes, bits / count, random)?;
         primes.push(prime);
     }
-    // One in about bits / 3 is prime.
-    for _ in 0..count * bits * 64 {
-        let p = (primes.iter().product::<BigUint>() << 1_u32) + 1_u8;
-        if is_likely(&p) && unsigned(&p.to_bytes_be()).is_ok_and(|p| is_prime(Flavor::Any, &p)) {
+    let product: BigUint = primes.iter().product();
+    let rest = u64::from(bits) - 1 - product.bits();
+    let rest = u32::try_from(rest).map_err(|_| GenerateError::NoLuck)?;
+    // Half of them have the right size, and one in about bits / 3 of these is prime.
+    for _ in 0..bits * 128 {
+        let last = fresh(&primes, rest, random)?;
+        let p = ((&product * &last) << 1_u32) + 1_u8;
+        let is_prime = || unsigned(&p.to_bytes_be()).is_ok_and(|p| is_prime(Flavor::Any, &p));
+        if p.bits() == u64::from(bits) && is_likely(&p) && is_prime() {
+            primes.push(last);
             return Ok(primes);
-        }
-        let index = random.random_range(0..primes.len());
-        let prime = fresh(&primes, random)?;
-        if let Some(old) = primes.get_mut(index) {
-            *old = prime;
         }
     }
     Err(GenerateError::NoLuck)
