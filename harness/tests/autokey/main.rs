@@ -6,6 +6,7 @@
 mod cell;
 mod keys;
 mod matrix;
+mod renewal;
 mod strength;
 mod trail;
 mod wire;
