@@ -8,6 +8,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The floors of the house: a crate may depend on those of lower floors only.
 const FLOORS: &[(&str, u8)] = &[
+    ("ntp-plot", 0),
     ("ntp-wire", 0),
     ("ntp-keys", 1),
     ("ntp-restrict", 1),
