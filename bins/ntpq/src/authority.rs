@@ -3,11 +3,11 @@
 use ntp_control::{Credentials, Escaped, Request};
 use ntp_keys::SymmetricKey;
 use ntp_wire::{AssociationId, KeyId, control::Opcode};
+use ntpq::reason;
 use zeroize::Zeroizing;
 
 use crate::{
     command::{Action, Command},
-    connection::reason,
     shell::{CommandError, Shell},
     terminal::{prompt, prompt_secret},
 };

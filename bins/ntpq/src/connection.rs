@@ -11,9 +11,12 @@ use ntp_wire::Monotonic;
 
 /// Which addresses of a name to use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Family {
+pub enum Family {
+    /// All.
     Any,
+    /// IPv4.
     Ipv4,
+    /// IPv6.
     Ipv6,
 }
 
@@ -29,7 +32,7 @@ impl Family {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AskError {
+pub enum AskError {
     /// The daemon, or its silence.
     #[error("***{0}")]
     Query(#[from] QueryError),
@@ -39,13 +42,15 @@ pub(crate) enum AskError {
     /// The operating system.
     #[error("ntpq: {action}: {}", reason(.error))]
     Socket {
+        /// What was tried.
         action: &'static str,
+        /// What came of it.
         error: io::Error,
     },
 }
 
 /// The words of the operating system, without the number that std adds.
-pub(crate) fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((words, _)) => words.to_owned(),
@@ -55,8 +60,9 @@ pub(crate) fn reason(error: &io::Error) -> String {
 
 /// A host, and a socket to one of its addresses.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) host: String,
+pub struct Connection {
+    /// The name that it was opened by.
+    pub host: String,
     socket: UdpSocket,
     /// Addresses that have not been tried: `localhost` may be two, and a daemon listen at one.
     others: Vec<SocketAddr>,
@@ -64,7 +70,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn open(host: &str, port: u16, family: Family) -> io::Result<Self> {
+    /// A socket to the first of the host's addresses of that family.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or the system refuses the socket.
+    pub fn open(host: &str, port: u16, family: Family) -> io::Result<Self> {
         let mut addresses = (host, port)
             .to_socket_addrs()?
             .filter(|address| family.accepts(address));
@@ -80,7 +91,11 @@ impl Connection {
     }
 
     /// Sends a request and waits for the answer.
-    pub(crate) fn ask(
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`] if there is none, or it is a refusal.
+    pub fn ask(
         &mut self,
         session: &mut Session,
         request: &Request,

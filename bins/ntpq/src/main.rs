@@ -2,7 +2,6 @@
 
 mod authority;
 mod command;
-mod connection;
 mod queries;
 mod settings;
 mod shell;
@@ -14,9 +13,9 @@ use std::{
 };
 
 use clap::{ArgAction, Parser, ValueEnum};
+use ntpq::Family;
 
 use crate::{
-    connection::Family,
     shell::{Output, Shell, Step},
     terminal::Lines,
 };

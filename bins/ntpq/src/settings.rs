@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use ntp_keys::KeyAlgorithm;
 use ntp_wire::Version;
+use ntpq::Family;
 
 use crate::{
     command::{self, Action, Command, NotFound},
-    connection::Family,
     shell::{CommandError, Shell, unsigned},
 };
 

@@ -11,12 +11,10 @@ use jiff::tz::TimeZone;
 use ntp_control::{Association, Request, Response, Session, View};
 use ntp_keys::KeyAlgorithm;
 use ntp_wire::{AssociationId, KeyId, Timestamp};
+use ntpq::{AskError, Connection, Family, first_sequence, reason};
 use zeroize::Zeroizing;
 
-use crate::{
-    command::{self, Action, Command, NotFound},
-    connection::{AskError, Connection, Family, reason},
-};
+use crate::command::{self, Action, Command, NotFound};
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -256,15 +254,6 @@ fn now() -> Timestamp {
         .unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     Timestamp::from_unix(seconds, since.subsec_nanos())
-}
-
-/// A number that nobody can guess; without randomness any other.
-fn first_sequence() -> u16 {
-    let mut octets = [0, 1];
-    match getrandom::fill(&mut octets) {
-        Ok(()) => u16::from_be_bytes(octets),
-        Err(_) => std::process::id() as u16,
-    }
 }
 
 /// A number without sign.

@@ -31,6 +31,7 @@
 //! - what a response holds: [`Variables`], or a list of associations ([`Association`])
 //! - text: [`cooked`] and [`raw`] variables under a [`status_line`]; the tables of [`peers`] and
 //!   [`associations`]; the labelled lists of a [`Summary`]
+//! - the lines of ntpstat, a [`Synchronisation`], and of ntptrace, made of [`Hop`]s
 //! - what text depends on besides the response: a [`View`] (the time, the [`Zone`], names of hosts)
 //!
 //! # What it refuses
@@ -51,6 +52,8 @@ mod reassembly;
 mod session;
 mod status_line;
 mod summary;
+mod synchronisation;
+mod trace;
 mod variables;
 mod view;
 
@@ -64,5 +67,7 @@ pub use session::{
 };
 pub use status_line::status_line;
 pub use summary::Summary;
+pub use synchronisation::Synchronisation;
+pub use trace::Hop;
 pub use variables::{Variable, Variables};
 pub use view::View;
