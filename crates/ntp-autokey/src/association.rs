@@ -6,7 +6,7 @@ use ntp_keys::{PublicKey, SignatureScheme};
 use ntp_wire::{AssociationId, KeyId, Monotonic};
 
 use crate::{
-    Cookie, Event, IdentityKey, Opcode, ReceiveError, RestartReason, Stamp, StatusWord,
+    Cookie, Event, Host, IdentityKey, Opcode, ReceiveError, RestartReason, Stamp, StatusWord,
     event::Events, key_list::KeyList,
 };
 
@@ -154,7 +154,10 @@ enum Identity {
         challenge: Vec<u8>,
     },
     /// It did.
-    Verified,
+    Verified {
+        /// Of which group it is; `None` where a private certificate is enough.
+        group: Option<String>,
+    },
     /// The server offers no scheme, and none is asked for.
     NotOffered,
     /// The server offers one, but no parameters are at hand.
@@ -299,15 +302,25 @@ impl Association {
         self.begin_anew(RestartReason::Asked);
     }
 
-    /// The host has another certificate ([`Host::renew`](crate::Host::renew)): the server is to sign
-    /// it.
-    pub fn host_renewed(&mut self) {
+    /// The `host` has another certificate ([`Host::renew`]): the server is to sign it. If it is now
+    /// a private one, or was one before, all begins anew: other servers are to be followed.
+    pub fn host_renewed(&mut self, host: &Host) {
+        let is_other_kind = |dance: &Dance| {
+            let server = dance.server.as_ref();
+            server.is_some_and(|server| server.shared_key.is_some() != host.is_private())
+        };
+        if is_other_kind(self.proven()) {
+            self.begin_anew(RestartReason::Asked);
+        }
+        self.pause = Pause::default();
+        if host.is_private() {
+            return;
+        }
         let standing = self.standing.as_deref_mut();
         for dance in standing.into_iter().chain([&mut self.dance]) {
             let kept = dance.status.bits() & !StatusWord::SIGNED.bits();
             dance.status = StatusWord::from_bits(kept);
         }
-        self.pause = Pause::default();
     }
 
     /// The next thing worth a line in the log.

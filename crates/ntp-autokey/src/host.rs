@@ -392,8 +392,11 @@ impl Host {
         )
     }
 
-    /// The value of a SIGN request: the own certificate.
+    /// The value of a SIGN request: the own certificate, unless it is private.
     pub(crate) fn certificate_value(&mut self, now: Timestamp) -> Option<SignedValue> {
+        if self.is_private() {
+            return None;
+        }
         self.cache
             .own(&self.identity.signer, now)
             .ok()

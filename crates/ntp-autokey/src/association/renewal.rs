@@ -112,7 +112,7 @@ impl Association {
     }
 
     /// The new dance comes to nothing: what is proven stays.
-    fn give_up(&mut self, now: Monotonic) {
+    pub(super) fn give_up(&mut self, now: Monotonic) {
         if let Some(standing) = self.standing.take() {
             self.dance = *standing;
         }

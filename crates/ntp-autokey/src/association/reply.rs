@@ -257,7 +257,7 @@ impl Association {
         if !offered.contains(StatusWord::LEAP_VALUES) {
             dance.status |= StatusWord::LEAP;
         }
-        dance.identity = Identity::Verified;
+        dance.identity = Identity::Verified { group: None };
         dance.trail = Trail::default();
         dance.server = Some(Server {
             name: name.clone(),
@@ -282,8 +282,13 @@ impl Association {
         issuer: Option<&str>,
         offered: StatusWord,
     ) -> Result<Identity, ReceiveError> {
-        let candidates = match &self.options.ident {
-            Some(ident) => [Some(&**ident), None, None, None],
+        let candidates = match self
+            .options
+            .ident
+            .as_deref()
+            .or_else(|| self.proven_group(groups))
+        {
+            Some(group) => [Some(group), None, None, None],
             None => [name::group_of(name), issuer, Some(name), Some(host.name())],
         };
         let candidates = candidates.into_iter().flatten();
@@ -316,6 +321,16 @@ impl Association {
         }
     }
 
+    /// The group that the server has proven to be of, if the dance is done once more: who answers
+    /// now must be of the same, whatever he calls himself.
+    fn proven_group(&self, groups: &IdentityGroups) -> Option<&str> {
+        let Identity::Verified { group } = &self.standing.as_ref()?.identity else {
+            return None;
+        };
+        let is_at_hand = |group: &&str| groups.schemes(group).next().is_some();
+        group.as_deref().filter(is_at_hand)
+    }
+
     /// CERT: one more certificate of the trail.
     fn take_certificate(
         &mut self,
@@ -340,13 +355,18 @@ impl Association {
                 .push(Event::Certificate(note(certificate, filestamp, flags)));
         }
         if is_complete {
-            self.close_trail(host, groups)?;
+            self.close_trail(host, exchange, groups)?;
         }
         Ok(())
     }
 
     /// The trail is complete: what of the server's identity is left to prove?
-    fn close_trail(&mut self, host: &Host, groups: &IdentityGroups) -> Result<(), ReceiveError> {
+    fn close_trail(
+        &mut self,
+        host: &Host,
+        exchange: &Exchange,
+        groups: &IdentityGroups,
+    ) -> Result<(), ReceiveError> {
         let dance = &self.dance;
         let server = dance.server.as_ref().ok_or(ReceiveError::Unexpected)?;
         let (name, offered) = (server.name.clone(), server.offered);
@@ -355,8 +375,12 @@ impl Association {
             match self.find_group(host, groups, &name, issuer, offered) {
                 Ok(identity) => self.dance.identity = identity,
                 Err(error) => {
-                    // Refused for what it is: nothing of it is kept.
-                    self.begin_anew(RestartReason::Refused);
+                    // Refused for what it is: nothing of it is kept, but what was proven before.
+                    if self.standing.is_some() {
+                        self.give_up(exchange.monotonic);
+                    } else {
+                        self.begin_anew(RestartReason::Refused);
+                    }
                     return Err(error);
                 }
             }
@@ -403,7 +427,9 @@ impl Association {
         if let Err(error) = key.verify(challenge, value.octets, certified) {
             return Err(ReceiveError::Identity { group, error });
         }
-        self.dance.identity = Identity::Verified;
+        self.dance.identity = Identity::Verified {
+            group: Some(group.clone()),
+        };
         self.dance.status |= StatusWord::VERIFIED;
         self.events.push(Event::IdentityVerified {
             scheme,

@@ -587,7 +587,7 @@ fn what_others_signed_for_the_old_key_is_forgotten_and_asked_for_anew() {
         .client
         .renew(world.now, renewed.credentials())
         .unwrap();
-    world.association.host_renewed();
+    world.association.host_renewed(&world.client);
     assert!(
         !world
             .certificates()

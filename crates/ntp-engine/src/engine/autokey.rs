@@ -136,7 +136,7 @@ impl Engine {
                         .server_mut()
                         .and_then(|server| server.autokey.as_mut());
                     if let Some(autokey) = autokey {
-                        autokey.host_renewed();
+                        autokey.host_renewed(host);
                     }
                 }
                 self.publish();

@@ -1,6 +1,8 @@
+use ntp_keys::ReissueTerms;
 use ntp_wire::KeyId;
 
 use super::*;
+use crate::{certificate_cache::VALID, test_material::start};
 
 /// A world whose dance is done.
 fn settled(server: &Recipe) -> World {
@@ -171,6 +173,77 @@ fn a_new_dance_that_is_forged_changes_nothing() {
     }
     .host();
     for _ in 0..100 {
+        let _ = world.poll();
+        assert_eq!(world.flags(), flags);
+        assert!(world.association.is_proventic());
+    }
+    world.server = Recipe::server().host();
+    assert!(until_time(&mut world, 64).0 <= 2);
+}
+
+#[test]
+fn a_new_dance_must_prove_the_group_that_the_old_one_proved() {
+    // Who sees requests has the dance done once more, and answers under a name of which we have no
+    // parameters, with a trusted certificate of his own.
+    let (mut world, key) = iff_world(None);
+    world.groups.insert("server", clients_half(&key));
+    world.dance().unwrap();
+    let flags = world.flags();
+    let liar = Recipe {
+        name: "liar",
+        key: 3,
+        ..Recipe::server()
+    };
+    world.server = liar.host();
+    for _ in 0..100 {
+        world.association.take_soon();
+        let _ = world.poll();
+        assert_eq!(world.flags(), flags);
+        assert_eq!(world.association.server_name(), Some("server"));
+    }
+    let server = Recipe {
+        identity: vec![key.into()],
+        ..Recipe::server()
+    };
+    world.server = server.host();
+    assert!(until_time(&mut world, 64).0 <= 2);
+}
+
+#[test]
+fn a_new_dance_that_ends_at_the_wrong_group_changes_nothing() {
+    // The parameters are found by the issuer of the certificate, so only when the trail is complete.
+    let mut world = settled(&Recipe::server());
+    let key = iff_key(1, 4_000_000_000);
+    world.groups.insert("root", clients_half(&key));
+    let flags = world.flags();
+    let liar = Recipe {
+        name: "liar",
+        key: 3,
+        trust: CertificateTrust::Ordinary,
+        ..Recipe::server()
+    };
+    let root = Recipe {
+        name: "root",
+        key: 2,
+        ..Recipe::server()
+    };
+    world.server = liar.host();
+    let signed = liar.certificate().reissue(
+        &ReissueTerms {
+            issuer: "root",
+            serial: 2,
+            not_before: start(),
+            not_after: start() + ntp_wire::Duration::from_seconds(86_400 * 300),
+        },
+        &root.strength.key(root.key),
+        root.strength.scheme(),
+    );
+    let made = Stamp::of(start() - ntp_wire::Duration::from_seconds(86_400));
+    let trail = [signed.unwrap(), root.certificate()];
+    let trail = trail.iter().map(|certificate| (certificate, made, VALID));
+    world.server.install(start(), trail);
+    for _ in 0..100 {
+        world.association.take_soon();
         let _ = world.poll();
         assert_eq!(world.flags(), flags);
         assert!(world.association.is_proventic());

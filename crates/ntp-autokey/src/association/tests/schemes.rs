@@ -167,3 +167,40 @@ fn private_and_other_certificates_do_not_mix() {
     assert_eq!(dropped(impostor.poll()), ReceiveError::Signature);
     assert!(!impostor.association.is_proventic());
 }
+
+#[test]
+fn a_private_certificate_stays_at_home_when_it_is_renewed() {
+    let mut world = World::new(&private("group", 0), &private("group", 0), None);
+    world.dance().unwrap();
+    let newer = Recipe {
+        days: 400,
+        ..private("group", 0)
+    };
+    assert_eq!(world.client.renew(world.now, newer.credentials()), Ok(true));
+    world.association.host_renewed(&world.client);
+    assert_stays_at_home(&mut world);
+    // It was an ordinary one before: what was proven with it is no longer enough.
+    let mut world = World::new(&Recipe::server(), &Recipe::client(), None);
+    world.dance().unwrap();
+    let renewed = world
+        .client
+        .renew(world.now, private("group", 0).credentials());
+    assert_eq!(renewed, Ok(true));
+    world.association.host_renewed(&world.client);
+    assert!(!world.association.is_proventic());
+    assert_stays_at_home(&mut world);
+}
+
+/// No request has the host's own certificate in it.
+fn assert_stays_at_home(world: &mut World) {
+    for _ in 0..200 {
+        let request = world.request();
+        let packet = Packet::parse(&request).unwrap();
+        for field in packet.extensions() {
+            assert_ne!(Message::parse(&field).unwrap().opcode, Opcode::Sign);
+        }
+        if let Ok((_, reply)) = world.respond(&request) {
+            let _ = world.receive(&reply);
+        }
+    }
+}
