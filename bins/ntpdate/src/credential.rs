@@ -46,6 +46,16 @@ impl Credential {
         }
     }
 
+    /// The key `id` of this text.
+    #[cfg(test)]
+    pub(crate) fn of(id: KeyId, text: &str) -> Self {
+        let entry = KeyTable::parse(text).0.lookup(id).cloned();
+        Self {
+            id,
+            entry: entry.expect("the test has the key"),
+        }
+    }
+
     /// Puts the MAC of a packet behind it.
     pub(crate) fn sign(&self, packet: &mut Vec<u8>) {
         let mut buffer = MacBuffer::new();

@@ -49,6 +49,8 @@ pub(crate) enum Refusal {
     ZeroTime,
     #[error("kiss code {0:?}")]
     Kiss(KissCode),
+    #[error("a refusal that is not authenticated")]
+    NotAuthentic,
 }
 
 /// The bytes of a request.
@@ -94,13 +96,22 @@ pub(crate) fn judge(
     if header.origin_time != pending.nonce {
         return Err(Refusal::WrongOrigin);
     }
+    let is_trusted = credential.is_none_or(|credential| credential.verifies(&packet, server));
     let stratum = header.stratum.value();
+    // Who can't make the MAC can't end the waiting either.
+    let final_word = |refusal| {
+        if is_trusted {
+            refusal
+        } else {
+            Refusal::NotAuthentic
+        }
+    };
     // A symmetric passive answer is what some old servers give.
     if !matches!(header.mode, Mode::Server | Mode::SymmetricPassive) || stratum >= 16 {
-        return Err(Refusal::NotFromServer(header.mode, stratum));
+        return Err(final_word(Refusal::NotFromServer(header.mode, stratum)));
     }
     if let Some(code) = header.kiss_code() {
-        return Err(Refusal::Kiss(code));
+        return Err(final_word(Refusal::Kiss(code)));
     }
     if header.receive_time.is_zero() || header.transmit_time.is_zero() {
         return Err(Refusal::ZeroTime);
@@ -117,7 +128,7 @@ pub(crate) fn judge(
         delay: (arrival - pending.sent) - (transmitted - received),
         transmitted,
         sent: pending.sent,
-        is_trusted: credential.is_none_or(|credential| credential.verifies(&packet, server)),
+        is_trusted,
     })
 }
 
@@ -127,7 +138,7 @@ const SOFTWARE_IS_YOUNGER: Timestamp = Timestamp::from_unix(1_767_225_600, 0);
 
 #[cfg(test)]
 mod tests {
-    use ntp_wire::{ReferenceId, Stratum};
+    use ntp_wire::{KeyId, ReferenceId, Stratum};
 
     use super::*;
 
@@ -241,6 +252,45 @@ mod tests {
             judge(&[0; 47], &pending, now(), SERVER, None),
             Err(Refusal::Malformed(_))
         ));
+    }
+
+    #[test]
+    fn a_refusal_must_be_authenticated_where_a_key_is_asked_for() {
+        let credential = Credential::of(KeyId::new(1), "1 MD5 sesame\n");
+        let other = Credential::of(KeyId::new(1), "1 MD5 mesase\n");
+        let pending = Pending {
+            nonce: NONCE,
+            sent: now(),
+        };
+        let refusal = |change: fn(&mut Header), signer: Option<&Credential>| {
+            let mut header = Header {
+                mode: Mode::Server,
+                origin_time: NONCE,
+                ..Header::default()
+            };
+            change(&mut header);
+            let mut data = [0; Header::LENGTH];
+            header.emit(&mut data);
+            let mut data = data.to_vec();
+            if let Some(signer) = signer {
+                signer.sign(&mut data);
+            }
+            judge(&data, &pending, now(), SERVER, Some(&credential)).unwrap_err()
+        };
+        let kiss: fn(&mut Header) = |header| header.reference_id = ReferenceId::from_text("DENY");
+        let silent: fn(&mut Header) = |header| header.stratum = Stratum::UNSYNCHRONISED;
+        for refused in [kiss, silent] {
+            assert_eq!(refusal(refused, None), Refusal::NotAuthentic);
+            assert_eq!(refusal(refused, Some(&other)), Refusal::NotAuthentic);
+        }
+        assert_eq!(
+            refusal(kiss, Some(&credential)),
+            Refusal::Kiss(KissCode::Deny)
+        );
+        assert_eq!(
+            refusal(silent, Some(&credential)),
+            Refusal::NotFromServer(Mode::Server, 16)
+        );
     }
 
     #[test]

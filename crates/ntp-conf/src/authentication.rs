@@ -167,7 +167,7 @@ fn key(text: &str) -> Option<KeyId> {
 }
 
 /// `crypto`: Autokey is on, and how.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Crypto {
     /// `pw`: what private keys and identity parameters are encrypted with; the host's name if
     /// `None`.
@@ -192,6 +192,38 @@ pub struct Crypto {
     pub mv_file: Option<PathBuf>,
     /// `leap`: the leap second file, as ntpd 4.2.4 had it.
     pub leap_file: Option<PathBuf>,
+}
+
+/// The password stays unseen.
+impl std::fmt::Debug for Crypto {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            password,
+            random_file,
+            host,
+            ident,
+            digest,
+            certificate_file,
+            sign_file,
+            iff_file,
+            gq_file,
+            mv_file,
+            leap_file,
+        } = self;
+        f.debug_struct("Crypto")
+            .field("password", &password.as_ref().map(|_| "..."))
+            .field("random_file", random_file)
+            .field("host", host)
+            .field("ident", ident)
+            .field("digest", digest)
+            .field("certificate_file", certificate_file)
+            .field("sign_file", sign_file)
+            .field("iff_file", iff_file)
+            .field("gq_file", gq_file)
+            .field("mv_file", mv_file)
+            .field("leap_file", leap_file)
+            .finish()
+    }
 }
 
 const OPTIONS: [&str; 13] = [

@@ -490,3 +490,15 @@ fn every_directive_stands_in_the_table_once_and_alone_does_no_harm() {
         assert_eq!(parsed.statements.len(), 1);
     }
 }
+
+#[test]
+fn the_password_is_not_shown() {
+    let parsed = parse("ntp.conf", "crypto pw sesame host h\n", |_| {
+        Err(String::new())
+    });
+    let shown = format!("{:?}", parsed.config);
+    assert!(
+        shown.contains("\"h\"") && !shown.contains("sesame"),
+        "{shown}"
+    );
+}

@@ -17,7 +17,7 @@ pub struct TrustedKeys {
 }
 
 impl TrustedKeys {
-    /// The keys of `table`; those in `trusted` may authenticate time.
+    /// The keys of `table`; only those in `trusted` authenticate anything: time, control messages.
     pub fn new(table: KeyTable, trusted: impl IntoIterator<Item = KeyId>) -> Self {
         Self {
             table,
@@ -28,11 +28,6 @@ impl TrustedKeys {
     /// The key of this number, if it is known and trusted.
     pub fn trusted(&self, id: KeyId) -> Option<&KeyEntry> {
         self.table.lookup(id).filter(|_| self.trusted.contains(&id))
-    }
-
-    /// The key of this number, if it is known: `controlkey` needs no trust.
-    pub fn known(&self, id: KeyId) -> Option<&KeyEntry> {
-        self.table.lookup(id)
     }
 
     /// How many keys there are.

@@ -82,7 +82,7 @@ impl Engine {
         };
         message.macs().any(|mac| {
             mac.key_id == control
-                && self.keys.known(control).is_some_and(|entry| {
+                && self.keys.trusted(control).is_some_and(|entry| {
                     entry.allows(from.ip()) && entry.key().verify(mac.message, mac.digest)
                 })
         })

@@ -249,28 +249,27 @@ impl Responder {
         if flags.contains(RestrictFlags::VERSION) && request.version != Version::V4 {
             return Verdict::Drop(DropReason::Version);
         }
-        match self.record(arrival, request, flags) {
-            ntp_restrict::Verdict::Serve => {}
+        let is_limited = match self.record(arrival, request, flags) {
+            ntp_restrict::Verdict::Serve => false,
             ntp_restrict::Verdict::Drop => return Verdict::Drop(DropReason::Limited),
-            ntp_restrict::Verdict::KissOfDeath => {
-                self.counters.kisses += 1;
-                return kiss(KissCode::Rate, view, arrival, request, reply);
-            }
-        }
+            ntp_restrict::Verdict::KissOfDeath => true,
+        };
         let authenticity = match packet.trailer() {
             Trailer::None => Authenticity::None,
             // Whoever answers a crypto-NAK with one answers for ever.
             Trailer::CryptoNak => return Verdict::Drop(DropReason::Unauthenticated),
             Trailer::Mac { key_id, .. } if key_id.is_autokey() && view.sessions.is_some() => {
-                if packet.extensions().next().is_some() {
-                    return Verdict::Engine(flags);
-                }
-                let cookie = view.sessions.as_ref().and_then(|sessions| {
+                let is_bare = packet.extensions().next().is_none();
+                let sessions = view.sessions.as_ref().filter(|_| is_bare);
+                let cookie = sessions.and_then(|sessions| {
                     sessions.verify(arrival.local, arrival.remote.ip(), &packet)
                 });
                 match cookie {
                     Some(cookie) => Authenticity::Session(key_id, cookie),
-                    // The client's cookie is not ours: the engine tells it so, by and by.
+                    // Who asks too often is not told more than that.
+                    None if is_limited => Authenticity::Failed,
+                    // With fields, or the client's cookie is not ours: the engine tells it so, by
+                    // and by.
                     None => return Verdict::Engine(flags),
                 }
             }
@@ -293,9 +292,15 @@ impl Responder {
         let Some((header, mac)) = reply.split_first_chunk_mut() else {
             return Verdict::Drop(DropReason::BadFormat);
         };
-        emit(view, arrival, request, header);
+        if is_limited {
+            self.counters.kisses += 1;
+            kiss(KissCode::Rate, view, arrival, request, header);
+        } else {
+            emit(view, arrival, request, header);
+        }
         let mac_length = match authenticity {
             Authenticity::None => 0,
+            Authenticity::Failed if is_limited => 0,
             Authenticity::Failed => {
                 self.counters.bad_authentication += 1;
                 copy(mac, &KeyId::CRYPTO_NAK.value().to_be_bytes())
@@ -330,17 +335,14 @@ pub(crate) fn emit(
         .emit(header);
 }
 
-/// A kiss-o'-death: it gives the client nothing but a reason.
+/// Writes a kiss-o'-death: it gives the client nothing but a reason.
 fn kiss(
     code: KissCode,
     view: &ServerView,
     arrival: &Arrival,
     request: &Header,
-    reply: &mut [u8; LONGEST_REPLY],
-) -> Verdict {
-    let Some(header) = reply.first_chunk_mut() else {
-        return Verdict::Drop(DropReason::Limited);
-    };
+    header: &mut [u8; Header::LENGTH],
+) {
     let plain = view.clock.reply(request, arrival.now.monotonic);
     Header {
         leap: ntp_wire::Leap::Unsynchronised,
@@ -352,7 +354,6 @@ fn kiss(
         ..plain
     }
     .emit(header);
-    Verdict::Reply(Header::LENGTH)
 }
 
 /// Copies as much as fits and says how much that was.

@@ -4,10 +4,15 @@
 
 use std::{net::IpAddr, sync::LazyLock, time::Duration as Elapsed};
 
-use ntp_autokey::{Credentials, Host, HostOptions, IdentityGroups, Stamp};
+use ntp_autokey::{
+    Cookie, Credentials, Direction, Host, HostOptions, IdentityGroups, Message, SessionKey, Stamp,
+    Value,
+};
 use ntp_discipline::Now;
 use ntp_engine::{Engine, IdentityFiles, Setup};
-use ntp_keys::{Certificate, CertificateRequest, CertificateTrust, PrivateKey, SignatureScheme};
+use ntp_keys::{
+    Certificate, CertificateRequest, CertificateTrust, DigestAlgorithm, PrivateKey, SignatureScheme,
+};
 use ntp_sim::{Datagram, Delay, Link, Loss, World};
 use ntp_wire::{
     AssociationId, Duration, Header, Mode, Monotonic, Packet, Ppm, Timestamp, Trailer,
@@ -465,4 +470,101 @@ fn who_sees_packets_but_stops_none_costs_no_time() {
         "a true reply follows each forged one, so there is nothing to look into"
     );
     assert!(world.host(bravo).exit().is_none());
+}
+
+#[test]
+fn a_kiss_that_comes_with_a_field_is_nobodys_word() {
+    // Who sees requests answers ASSOC, which nobody signs, and "do not ask" in the header.
+    let mut world = world();
+    let alpha = credentials("alpha", 0, true, 0);
+    add(&mut world, ALPHA, OF_ALPHA, alpha, 1);
+    let text = format!("server {ALPHA} autokey iburst maxpoll 6\n");
+    let bravo = credentials("bravo", 1, false, 0);
+    let bravo = add(&mut world, BRAVO, &text, bravo, 2);
+    let late = Link::new(Delay::Fixed(Elapsed::from_millis(50)), Loss::NONE, [5; 32]);
+    world.connect(address(ALPHA), address(BRAVO), late);
+    let mut forged = 0;
+    let mut seen = 0;
+    for _ in 0..6000 {
+        world.run(Elapsed::from_millis(10));
+        let sent: Vec<_> = world.trace()[seen..].to_vec();
+        seen = world.trace().len();
+        for (_, request) in sent {
+            let packet = Packet::parse(&request.data).unwrap();
+            let Some(field) = packet.extensions().next() else {
+                continue;
+            };
+            let message = Message::parse(&field).unwrap();
+            if (message.direction, message.opcode)
+                != (Direction::Request, ntp_autokey::Opcode::Association)
+            {
+                continue;
+            }
+            forged += 1;
+            world.inject(Datagram {
+                source: request.destination,
+                destination: request.source,
+                data: refusal_with_name(&packet, message.association),
+            });
+        }
+    }
+    assert!(forged > 0);
+    let log = world.host(bravo).log();
+    let is_obeyed =
+        |line: &String| line.contains("access_denied") || line.contains("rate_exceeded");
+    assert!(!log.iter().any(is_obeyed), "{log:#?}");
+    assert_eq!(flags(&mut world, BRAVO) & COMPLETE, COMPLETE);
+}
+
+/// A kiss-o'-death, and behind it the server's name and status as ASSOC has them.
+fn refusal_with_name(request: &Packet<'_>, association: u32) -> Vec<u8> {
+    let Trailer::Mac { key_id, .. } = request.trailer() else {
+        panic!("no MAC");
+    };
+    let mut header = [0; 48];
+    Header {
+        leap: ntp_wire::Leap::Unsynchronised,
+        mode: Mode::Server,
+        poll: ntp_wire::PollExponent::new(17),
+        reference_id: ntp_wire::ReferenceId::from_text("DENY"),
+        origin_time: request.header().transmit_time,
+        receive_time: request.header().transmit_time,
+        transmit_time: request.header().transmit_time,
+        ..Header::default()
+    }
+    .emit(&mut header);
+    let mut packet = header.to_vec();
+    Message {
+        direction: Direction::Response,
+        opcode: ntp_autokey::Opcode::Association,
+        association,
+        value: Some(Value {
+            timestamp: Stamp::NEVER,
+            filestamp: Stamp::new(0x80003),
+            octets: b"alpha",
+            signature: &[],
+        }),
+    }
+    .emit(&mut packet);
+    let [from, to] = [ALPHA, BRAVO].map(address);
+    SessionKey::new(DigestAlgorithm::Md5, from, to, key_id, Cookie::PUBLIC)
+        .seal(key_id, &mut packet);
+    packet
+}
+
+#[test]
+fn a_server_that_is_asked_too_often_says_so_under_its_seal() {
+    let mut world = world();
+    let text = format!("{OF_ALPHA}restrict default limited kod\ndiscard minimum 2\n");
+    let alpha = credentials("alpha", 0, true, 0);
+    add(&mut world, ALPHA, &text, alpha, 1);
+    let text = format!("server {ALPHA} autokey minpoll 3 maxpoll 3 burst\n");
+    let bravo = credentials("bravo", 1, false, 0);
+    let bravo = add(&mut world, BRAVO, &text, bravo, 2);
+    world.run(Elapsed::from_secs(600));
+    let log = world.host(bravo).log();
+    assert!(
+        log.iter().any(|line| line.contains("rate_exceeded")),
+        "{log:#?}"
+    );
 }

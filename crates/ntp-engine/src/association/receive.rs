@@ -129,8 +129,10 @@ impl Association {
         };
         let was_authentic = std::mem::replace(&mut server.authentic, verified.proven);
         let kiss = header.kiss_code().filter(|kiss| {
-            // A peer whose clock is not set has stratum 0 as well.
-            server.role == Role::Client || !matches!(kiss, KissCode::Other(_))
+            // A peer whose clock is not set has stratum 0 as well. What gives no time gives no
+            // orders either: nobody has signed the header of a packet with Autokey's fields.
+            verified.time_usable
+                && (server.role == Role::Client || !matches!(kiss, KissCode::Other(_)))
         });
         if let Some(kiss) = kiss {
             self.flash = self.flash.of_server() | Flash::DENIED;
