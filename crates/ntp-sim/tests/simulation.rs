@@ -116,7 +116,7 @@ fn a_report_and_a_plot_show_the_run() {
     let plot = Plot::new(&scenario, &run).to_string();
     assert!(plot.starts_with("<svg ") && plot.ends_with("</svg>\n"));
     assert!(plot.contains("a &amp; b") && plot.contains("prefers-color-scheme:dark"));
-    let line = plot.split("class=\"line\"").nth(1).unwrap();
+    let line = plot.split("class=\"curve c0\"").nth(1).unwrap();
     // Two strokes: before it slept, and after.
     assert_eq!(line.matches('M').count(), 2);
     assert!(!plot.contains("NaN") && !plot.contains("inf"), "{plot}");
