@@ -215,6 +215,7 @@ impl Driver {
                             received,
                             local,
                             remote: datagram.from,
+                            to: datagram.to,
                             data: datagram.data,
                         },
                         None => continue,

@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr};
 use ntp_wire::{KeyId, PollExponent, Version};
 
 use crate::{
+    Span,
     line::Line,
     reader::{Problem, Reader},
     reference_clock::{ClockAddress, ReferenceClock},
@@ -198,6 +199,12 @@ impl Association {
             ));
         }
         association.family = family;
+        if let (AssociationKind::ManycastClient, ServerAddress::Ip(address)) =
+            (kind, &association.address)
+            && !address.is_multicast()
+        {
+            return Err(no_group(*address, &address_word.span));
+        }
         let mut polls = (None, None);
         while let Some(word) = reader.take() {
             association.read_option(word, reader, &mut polls)?;
@@ -306,6 +313,15 @@ impl Association {
             .option("mode", (self.mode != 0).then_some(self.mode))
             .end(out);
     }
+}
+
+/// What to say about an address that should be a group's.
+pub(crate) fn no_group(address: IpAddr, span: &Span) -> Problem {
+    Problem::error(
+        span,
+        format!("{address} is no multicast address"),
+        "write one like `224.0.1.1` or `ff05::101`",
+    )
 }
 
 /// What a `server` line can be.

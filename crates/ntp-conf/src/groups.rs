@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::{
+    association::no_group,
     line::Line,
     reader::{Problem, Reader},
 };
@@ -19,7 +20,7 @@ pub struct Groups {
     pub multicast_client: Vec<IpAddr>,
     /// `manycastserver`: groups whose clients are answered.
     pub manycast_server: Vec<IpAddr>,
-    /// `ttl`: how many hops a search goes, at most, from try to try. 32, 64, … 255.
+    /// `ttl`: how many hops a search goes, at most, from try to try. 32, 64, … 224.
     pub hops: Vec<u8>,
 }
 
@@ -30,7 +31,7 @@ impl Default for Groups {
             volley: true,
             multicast_client: Vec::new(),
             manycast_server: Vec::new(),
-            hops: (1..=8).map(|step: u8| step.saturating_mul(32)).collect(),
+            hops: (1..=7).map(|step: u8| step.saturating_mul(32)).collect(),
         }
     }
 }
@@ -106,11 +107,7 @@ fn read_groups(reader: &mut Reader<'_>) -> Result<Vec<IpAddr>, Problem> {
     while let Some(word) = reader.peek() {
         let group = reader.address("a multicast address")?;
         if !group.is_multicast() {
-            return Err(Problem::error(
-                &word.span,
-                format!("{group} is no multicast address"),
-                "write one like `224.0.1.1` or `ff05::101`",
-            ));
+            return Err(no_group(group, &word.span));
         }
         groups.push(group);
     }

@@ -7,6 +7,7 @@ mod local_clock;
 mod pool;
 mod receive;
 mod request;
+mod searcher;
 mod server;
 mod smear_watch;
 
@@ -25,12 +26,13 @@ use ntp_wire::{
 
 pub use self::server::Endpoint;
 pub(crate) use self::{
-    announcer::Announcer,
+    announcer::{Announcement, Announcer},
     listening::{Listening, ListeningOptions},
     local_clock::LocalClock,
     pool::{Membership, Pool},
     receive::Reception,
     request::Sender,
+    searcher::Searcher,
     server::{Role, Server},
     smear_watch::SmearWatch,
 };
@@ -99,7 +101,7 @@ pub(crate) struct Association {
     pub(crate) smear: SmearWatch,
     /// Nobody wrote a line for it: it came by itself, and goes when it is of no use.
     pub(crate) ephemeral: bool,
-    /// Of a server that came from a pool.
+    /// Of a server that came from a pool or a search.
     pub(crate) membership: Option<Membership>,
     /// What `restrict source` made for it.
     pub(crate) restriction: Option<RestrictTarget>,
@@ -112,6 +114,7 @@ pub(crate) enum Source {
     LocalClock(LocalClock),
     Pool(Pool),
     Announcer(Announcer),
+    Searcher(Searcher),
 }
 
 /// What a source said last, in its own words.
@@ -158,6 +161,9 @@ impl Association {
         if let Source::Announcer(_) = source {
             last.header.reference_id = ReferenceId::from_bytes(*b"BCST");
         }
+        if let Source::Searcher(_) = source {
+            last.header.reference_id = ReferenceId::from_bytes(*b"ACST");
+        }
         Self {
             id,
             settings,
@@ -180,7 +186,10 @@ impl Association {
     pub(crate) fn server(&self) -> Option<&Server> {
         match &self.source {
             Source::Server(server) => Some(server),
-            Source::LocalClock(_) | Source::Pool(_) | Source::Announcer(_) => None,
+            Source::LocalClock(_)
+            | Source::Pool(_)
+            | Source::Announcer(_)
+            | Source::Searcher(_) => None,
         }
     }
 
@@ -188,7 +197,10 @@ impl Association {
     pub(crate) fn server_mut(&mut self) -> Option<&mut Server> {
         match &mut self.source {
             Source::Server(server) => Some(server),
-            Source::LocalClock(_) | Source::Pool(_) | Source::Announcer(_) => None,
+            Source::LocalClock(_)
+            | Source::Pool(_)
+            | Source::Announcer(_)
+            | Source::Searcher(_) => None,
         }
     }
 
@@ -196,7 +208,9 @@ impl Association {
     pub(crate) fn address(&self) -> String {
         match &self.source {
             Source::LocalClock(clock) => clock.address().to_string(),
-            Source::Pool(_) | Source::Announcer(_) => self.settings.name.clone(),
+            Source::Pool(_) | Source::Announcer(_) | Source::Searcher(_) => {
+                self.settings.name.clone()
+            }
             Source::Server(server) => match server.endpoint() {
                 Some(endpoint) => endpoint.remote.ip().to_string(),
                 None => self.settings.name.clone(),
@@ -219,6 +233,7 @@ impl Association {
         match &self.source {
             Source::Server(server) => server.endpoint(),
             Source::Announcer(announcer) => announcer.endpoint,
+            Source::Searcher(searcher) => searcher.endpoint,
             Source::LocalClock(_) | Source::Pool(_) => None,
         }
     }
@@ -242,6 +257,7 @@ impl Association {
         self.last.header.reference_id = match self.source {
             Source::Pool(_) => ReferenceId::POOL,
             Source::Announcer(_) => ReferenceId::from_bytes(*b"BCST"),
+            Source::Searcher(_) => ReferenceId::from_bytes(*b"ACST"),
             Source::Server(_) | Source::LocalClock(_) => why,
         };
         self.schedule.restart(now);
@@ -316,7 +332,9 @@ impl Association {
                         )
                     })
             }
-            Source::Pool(_) | Source::Announcer(_) => (ReferenceId::NONE, ReferenceId::NONE),
+            Source::Pool(_) | Source::Announcer(_) | Source::Searcher(_) => {
+                (ReferenceId::NONE, ReferenceId::NONE)
+            }
             Source::LocalClock(clock) => (
                 ReferenceId::from_ipv4(clock.address()),
                 ReferenceId::from_ipv4(Ipv4Addr::LOCALHOST),
@@ -324,8 +342,8 @@ impl Association {
         };
         Candidate {
             kind: match self.source {
-                Source::Server(_) | Source::Pool(_) | Source::Announcer(_) => SourceKind::Server,
                 Source::LocalClock(_) => SourceKind::Local,
+                _ => SourceKind::Server,
             },
             reachable: self.schedule.reach() != 0,
             leap: header.leap,

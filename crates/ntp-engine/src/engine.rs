@@ -8,6 +8,7 @@ mod ephemeral;
 mod leap;
 mod pool;
 mod publish;
+mod search;
 mod statistics;
 mod symmetric;
 
@@ -25,7 +26,7 @@ use ntp_restrict::{RestrictFlags, RestrictList, RestrictRules};
 use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precision, Timestamp};
 use rand::{SeedableRng, rngs::ChaCha12Rng};
 
-pub(crate) use self::broadcast::ToMany;
+pub(crate) use self::{broadcast::ToMany, search::SearchService};
 use crate::{
     Arrival, Counters, Event, Input, LONGEST_REPLY, Output, ProgramDescription, Responder,
     ServerView, Severity, Verdict, What,
@@ -58,6 +59,7 @@ pub struct Engine {
     /// `enable auth`: who comes by himself must have a key.
     authentication_required: bool,
     to_many: ToMany,
+    search_service: SearchService,
     /// Sources have estimators.
     precise: bool,
     pub(crate) keys: Arc<TrustedKeys>,
@@ -132,6 +134,7 @@ impl Engine {
             control_key: rest.control_key,
             authentication_required: rest.authentication_required,
             to_many: rest.to_many,
+            search_service: rest.search_service,
             precise,
             keys: rest.keys,
             autokey: rest.autokey,
@@ -201,8 +204,9 @@ impl Engine {
                 received,
                 local,
                 remote,
+                to,
                 data,
-            } => self.datagram_to_many(received, local, remote, data),
+            } => self.datagram_to_many(received, local, remote, to, data),
             Input::Resolved {
                 association,
                 endpoints,
@@ -307,6 +311,7 @@ impl Engine {
                 Some(Mode::Client) => self.autokey_request(&arrival, flags, data),
                 // Next to a leap second one end may have made it and the other not.
                 _ if self.leap.leaps.is_delicate(self.now) => {}
+                Some(Mode::Server) if self.found(&arrival, flags, data) => {}
                 Some(Mode::Server) => self.reply(&arrival, flags, data),
                 Some(Mode::SymmetricActive | Mode::SymmetricPassive) => {
                     self.symmetric(&arrival, flags, data);

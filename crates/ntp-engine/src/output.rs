@@ -37,6 +37,8 @@ pub enum Input<'a> {
         local: IpAddr,
         /// Where it came from.
         remote: SocketAddr,
+        /// The broadcast address or group that it was sent to.
+        to: IpAddr,
         /// What it holds.
         data: &'a [u8],
     },

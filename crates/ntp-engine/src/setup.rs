@@ -15,10 +15,10 @@ use rand::{Rng, RngExt};
 use crate::{
     TrustedKeys,
     association::{
-        Announcer, Association, ListeningOptions, LocalClock, Pool, Role, Security, Server,
-        Settings, Source,
+        Announcer, Association, ListeningOptions, LocalClock, Pool, Role, Searcher, Security,
+        Server, Settings, Source,
     },
-    engine::ToMany,
+    engine::{SearchService, ToMany},
     leap::LeapOptions,
     schedule::Pacing,
 };
@@ -91,6 +91,7 @@ pub(crate) struct Rest {
     /// `enable auth`: who comes by himself must have a key.
     pub(crate) authentication_required: bool,
     pub(crate) to_many: ToMany,
+    pub(crate) search_service: SearchService,
     pub(crate) keys: Arc<TrustedKeys>,
     pub(crate) autokey: Option<Host>,
     pub(crate) groups: IdentityGroups,
@@ -166,6 +167,10 @@ impl Setup {
                 port: self.port,
                 control_key: config.keys.control,
                 to_many: to_many(config),
+                search_service: SearchService {
+                    groups: config.groups.manycast_server.clone(),
+                    cohort: config.tos.cohort,
+                },
                 authentication_required: config.switches.is_on(Switch::Authentication),
                 rules: rules(config, &self.restricted_hosts),
                 keys: Arc::new(TrustedKeys::new(self.keys, trusted)),
@@ -212,11 +217,7 @@ fn associations(
             )
         });
     let mut all: Vec<Association> = clocks.collect();
-    let served = config.associations.iter().filter(|line| {
-        use AssociationKind::{Broadcast, Peer, Pool, Server};
-        matches!(line.kind, Server | Peer | Pool | Broadcast)
-    });
-    for line in served {
+    for line in &config.associations {
         let security = match (line.autokey, line.key) {
             (true, _) => Security::Autokey {
                 ident: line.ident.clone().or_else(|| config.ident.clone()),
@@ -230,6 +231,13 @@ fn associations(
             AssociationKind::Broadcast => {
                 Source::Announcer(Announcer::new(line.family, line.port, line.ttl))
             }
+            AssociationKind::ManycastClient => Source::Searcher(Searcher::new(
+                line.family,
+                line.port,
+                &config.groups.hops,
+                line.ttl,
+                elapsed(config.tos.beacon),
+            )),
             kind => {
                 let role = match kind {
                     AssociationKind::Peer => Role::SymmetricActive,

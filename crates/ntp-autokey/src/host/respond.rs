@@ -123,6 +123,49 @@ impl Host {
         Ok(())
     }
 
+    /// The server's answer to a client that searches for servers in `group`, whose name must be of
+    /// our group if we have one. The request was sealed for the group; the answer, which is appended
+    /// to the 48 octets of header in `reply`, comes from our own address.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if nothing should be answered; `reply` is then as it was.
+    pub fn respond_to_search(
+        &self,
+        exchange: &Exchange,
+        group: IpAddr,
+        request: &Packet<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let &Exchange { local, remote, .. } = exchange;
+        let (Trailer::Mac { key_id, .. }, Some(field), Some(_)) = (
+            request.trailer(),
+            request.extensions().next(),
+            self.keys.verify(group, remote, request),
+        ) else {
+            return Err(Refusal::NoMac);
+        };
+        let message = Message::parse(&field)?;
+        if message.direction != Direction::Request || message.opcode != Opcode::Association {
+            return Err(Refusal::NotARequest(message.opcode));
+        }
+        let value = self.answer_association(&message)?;
+        let ours = name::group_of(self.name());
+        let theirs = name::read(value_of(&message)?.octets).and_then(name::group_of);
+        if ours.is_some() && ours != theirs {
+            return Err(Refusal::NotOffered(message.opcode));
+        }
+        let asked = Asked {
+            local,
+            remote,
+            key_id,
+            opcode: message.opcode,
+            association: message.association,
+        };
+        self.seal(&asked, Some(&value), reply);
+        Ok(())
+    }
+
     /// Keeps a signature that answers others too.
     fn keep(&mut self, opcode: Opcode, value: &SignedValue) {
         match opcode {

@@ -34,10 +34,11 @@ impl Pool {
     }
 }
 
-/// That a server came from a pool, and goes again if it is of no use.
+/// That a server came from a pool, or was found by a search, and goes again if it is of no use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Membership {
+    /// The association of the line that it came by.
     pub(crate) pool: AssociationId,
-    /// For how many polls of the pool it has not been among the survivors.
+    /// For how many polls of that it has not been among the survivors.
     pub(crate) useless: u32,
 }

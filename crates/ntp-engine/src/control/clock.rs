@@ -21,7 +21,7 @@ pub(super) const DEFAULT: &[&str] = &[
 pub(super) fn of(association: &Association) -> Option<&LocalClock> {
     match &association.source {
         Source::LocalClock(clock) => Some(clock),
-        Source::Server(_) | Source::Pool(_) | Source::Announcer(_) => None,
+        _ => None,
     }
 }
 

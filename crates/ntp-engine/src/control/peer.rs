@@ -114,6 +114,7 @@ impl Engine {
             "sent" => items.plain(name, sent(association)),
             "ttl" => match &association.source {
                 Source::Announcer(announcer) => items.plain(name, announcer.hops),
+                Source::Searcher(searcher) => items.plain(name, searcher.hops()),
                 _ => items.plain(name, 0),
             },
             "badauth" => items.plain(name, server.map_or(0, |server| server.bad_authentication)),
@@ -192,6 +193,7 @@ fn peer_mode(association: &Association) -> u8 {
 fn sent(association: &Association) -> u64 {
     match &association.source {
         Source::Announcer(announcer) => announcer.sent,
+        Source::Searcher(searcher) => searcher.sent,
         Source::Server(server) => server.sent,
         Source::LocalClock(_) | Source::Pool(_) => 0,
     }

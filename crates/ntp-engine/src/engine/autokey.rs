@@ -1,6 +1,6 @@
 //! Autokey requests and their answers.
 
-use std::time::Duration as Elapsed;
+use std::{net::IpAddr, time::Duration as Elapsed};
 
 use ntp_autokey::{Host, Refusal, Reply, Response};
 use ntp_restrict::RestrictFlags;
@@ -78,6 +78,39 @@ impl Engine {
             Err(_) => {}
         }
         self.report_host();
+    }
+
+    /// A client with Autokey searches for servers in `group`.
+    pub(super) fn autokey_search(
+        &mut self,
+        arrival: &Arrival,
+        group: IpAddr,
+        flags: RestrictFlags,
+        packet: &Packet<'_>,
+    ) {
+        let Some(host) = &self.autokey else {
+            return;
+        };
+        let exchange = ntp_autokey::Exchange {
+            local: arrival.local,
+            remote: arrival.remote.ip(),
+            now: arrival.now.wall,
+            monotonic: arrival.now.monotonic,
+            synchronised: self.system.state.is_synchronised(),
+        };
+        let mut header = [0; Header::LENGTH];
+        responder::emit(&self.view, arrival, packet.header(), &mut header);
+        let mut reply = header.to_vec();
+        let answered = host.respond_to_search(&exchange, group, packet, &mut reply);
+        if answered.is_ok() && self.responder.admits(arrival, packet.header(), flags) {
+            self.outputs.push_back(Output::Send {
+                local: arrival.local,
+                remote: arrival.remote,
+                data: reply.into(),
+            });
+        } else {
+            self.responder.note_declined();
+        }
     }
 
     /// The public-key work for a request is done.

@@ -56,12 +56,18 @@ impl Engine {
                 data: announcement.data,
             }),
             Ok(None) => {}
-            // Said once: nothing changes until the next start.
-            Err(error) if association.flash.is_empty() => {
-                association.flash |= ntp_wire::control::Flash::AUTHENTICATION;
-                self.peer_note(index, Severity::Error, error.to_string());
-            }
-            Err(_) => {}
+            Err(error) => self.complain_once(index, &error.to_string()),
+        }
+    }
+
+    /// Nothing can be sent to many, and nothing changes that until the next start.
+    pub(super) fn complain_once(&mut self, index: usize, why: &str) {
+        let failed = ntp_wire::control::Flash::AUTHENTICATION;
+        if let Some(association) = self.associations.get_mut(index)
+            && !association.flash.intersects(failed)
+        {
+            association.flash |= failed;
+            self.peer_note(index, Severity::Error, why);
         }
     }
 
@@ -93,6 +99,7 @@ impl Engine {
         received: Timestamp,
         local: IpAddr,
         remote: SocketAddr,
+        to: IpAddr,
         data: &[u8],
     ) {
         let arrival = Arrival {
@@ -108,9 +115,16 @@ impl Engine {
         let Ok(packet) = Packet::parse(data) else {
             return;
         };
-        let is_broadcast = packet.header().mode == Mode::Broadcast;
-        if is_own || !is_broadcast || !self.to_many.follow || self.leap.leaps.is_delicate(self.now)
-        {
+        let mode = packet.header().mode;
+        if is_own {
+            return;
+        }
+        if mode == Mode::Client && self.search_service.groups.contains(&to) {
+            self.searched(&arrival, to, flags, &packet);
+            return;
+        }
+        let is_broadcast = mode == Mode::Broadcast;
+        if !is_broadcast || !self.to_many.follow || self.leap.leaps.is_delicate(self.now) {
             return;
         }
         let known = self

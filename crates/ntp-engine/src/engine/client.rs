@@ -34,6 +34,7 @@ impl Engine {
             Source::Server(server) => (&mut server.resolving, server.port, server.family),
             Source::Pool(pool) => (&mut pool.resolving, pool.port, pool.family),
             Source::Announcer(to) => (&mut to.resolving, to.port, to.family),
+            Source::Searcher(group) => (&mut group.resolving, group.port, group.family),
         };
         // One question at a time: a resolver that waits must not be given more to wait for.
         if std::mem::replace(resolving, true) {
@@ -57,6 +58,10 @@ impl Engine {
         }
         if self.is_announcer(index) {
             self.announcer_resolved(index, found);
+            return;
+        }
+        if self.is_searcher(index) {
+            self.search_resolved(index, found);
             return;
         }
         let now = self.now.monotonic;
@@ -168,6 +173,10 @@ impl Engine {
         }
         if self.is_announcer(index) {
             self.announce(index);
+            return;
+        }
+        if self.is_searcher(index) {
+            self.poll_search(index);
             return;
         }
         let now = self.now;

@@ -67,7 +67,7 @@ impl Engine {
 
     /// As in the reference: `maxclock` associations in all; and while these leave fewer than
     /// `minclock` survivors, up to twice as many.
-    fn wants_more(&self) -> bool {
+    pub(super) fn wants_more(&self) -> bool {
         let limits = self.system.limits();
         let survivors = self
             .associations
@@ -119,7 +119,7 @@ impl Engine {
 
     /// Lets go who of a pool does not answer, and, where there are more than enough, who has not
     /// been among the survivors for longest.
-    fn dismiss(&mut self, pool: AssociationId) {
+    pub(super) fn dismiss(&mut self, pool: AssociationId) {
         let mut useless = Vec::new();
         for association in &mut self.associations {
             let survives = survives(association);

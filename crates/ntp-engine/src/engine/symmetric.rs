@@ -14,6 +14,7 @@ use crate::{
 const FIRST_WORD: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Whether a packet of somebody we do not know is authentic.
+#[derive(PartialEq, Eq, Debug)]
 pub(super) enum Stranger {
     /// By the key of this security.
     Proven(Security),

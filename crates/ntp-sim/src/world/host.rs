@@ -214,6 +214,7 @@ impl Host {
                 received: now.wall,
                 local: self.address,
                 remote: datagram.source,
+                to: datagram.destination.ip(),
                 data: &datagram.data,
             },
         );

@@ -4,4 +4,5 @@
 
 mod broadcast;
 mod hosts;
+mod manycast;
 mod symmetric;
