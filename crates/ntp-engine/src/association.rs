@@ -376,10 +376,12 @@ impl Association {
             .with_authentication_enabled(self.settings.security != Security::None)
             .with_authentic(self.server().is_some_and(Server::is_authentic))
             .with_reachable(self.schedule.reach() != 0)
-            .with_broadcast(
-                self.server()
-                    .is_some_and(|server| server.listening.is_some()),
-            )
+            .with_broadcast(match &self.source {
+                Source::Server(server) => server.listening.is_some(),
+                // What is sent there is for many.
+                Source::Pool(_) | Source::Announcer(_) | Source::Searcher(_) => true,
+                Source::LocalClock(_) => false,
+            })
     }
 
     /// When the header that is shown was received, as 64 bits.

@@ -71,7 +71,7 @@ impl Searcher {
     pub(crate) fn hops(&self) -> u8 {
         self.rings
             .get(self.ring)
-            .or(self.rings.last())
+            .or_else(|| self.rings.last())
             .copied()
             .unwrap_or(1)
     }
