@@ -23,8 +23,10 @@ pub(crate) struct JumpWatch {
     anchor: Now,
     /// How much the wall clock gains on the other, if that is known.
     rate: Option<f64>,
-    /// The rate that we asked for when the clocks were last read: only one of them may follow it.
+    /// The fastest that we asked for since the anchor: only one of the clocks may follow it.
     own_rate: f64,
+    /// The same of the interval in which `rate` was measured.
+    own_rate_before: f64,
     least: Duration,
 }
 
@@ -35,6 +37,7 @@ impl JumpWatch {
             anchor: now,
             rate: None,
             own_rate: 0.0,
+            own_rate_before: 0.0,
             least: LEAST_JUMP.max(precision * 4),
         }
     }
@@ -53,7 +56,8 @@ impl JumpWatch {
     /// its oscillator.
     pub(crate) fn look(&mut self, now: Now, own_rate: Ppm) -> Option<Duration> {
         let own_rate = own_rate.value().abs() * 1e-6;
-        let steered = own_rate.max(std::mem::replace(&mut self.own_rate, own_rate));
+        self.own_rate = self.own_rate.max(own_rate);
+        let steered = self.own_rate.max(self.own_rate_before);
         let elapsed = now.monotonic.since(self.anchor.monotonic);
         let seconds = elapsed.as_secs_f64();
         let elapsed = Duration::from_nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
@@ -74,6 +78,7 @@ impl JumpWatch {
                 rate
             });
             self.anchor = now;
+            self.own_rate_before = std::mem::replace(&mut self.own_rate, own_rate);
         }
         None
     }
@@ -130,6 +135,25 @@ mod tests {
             for gap in gaps {
                 time += gap;
                 prop_assert_eq!(watch.look(reading(time, rate, step), Ppm::ZERO), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_slew_of_ours_is_no_jump_however_often_the_clocks_are_read() {
+        for spacing in [10, 100, 300, 500, 1000] {
+            let mut watch = watch();
+            // Two per cent, from second 3 to 4, of a clock that is read beside one that is not
+            // slewed.
+            let rate_at = |time: i64| f64::from((3000..4000).contains(&time)) * 0.02;
+            for time in (0..8000).step_by(spacing) {
+                let slewed = (time - 3000).clamp(0, 1000) as f64 * 1e-3 * 0.02;
+                let now = reading(time, 0.0, slewed);
+                // Read before a second's work, and after it.
+                let before = Ppm::new(rate_at(time - 1) * 1e6);
+                let after = Ppm::new(rate_at(time) * 1e6);
+                assert_eq!(watch.look(now, before), None, "{spacing} {time}");
+                assert_eq!(watch.look(now, after), None, "{spacing} {time}");
             }
         }
     }
