@@ -72,7 +72,8 @@ pub struct ClientOptions {
 /// # Identity
 ///
 /// Parameters are looked for under `ident`, then under the group in the server's name, the issuer
-/// of its certificate, its own name, and the name of this host (the links of 2008). If there are
+/// of its certificate, its own name, the name of this host (the links of 2008), and the group in
+/// that. If there are
 /// some, the server must offer their scheme and answer the challenge, else nothing it says is
 /// believed; GQ also takes the key in its certificate. If
 /// there are none and the server offers a scheme all the same, the association goes on with

@@ -77,8 +77,8 @@ impl IdentityScheme {
 
 /// What one member of a group has of it, and when the group was made.
 ///
-/// Neither half is for strangers: who has what clients have can pass for a server with IFF, and is
-/// a client with the others.
+/// Neither half is for strangers: who has what clients have can pass for a server, with each of the
+/// schemes, because the challenge is known before anything must be committed to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum IdentityKey {

@@ -288,8 +288,15 @@ impl Association {
             .as_deref()
             .or_else(|| self.proven_group(groups))
         {
-            Some(group) => [Some(group), None, None, None],
-            None => [name::group_of(name), issuer, Some(name), Some(host.name())],
+            Some(group) => [Some(group), None, None, None, None],
+            None => [
+                name::group_of(name),
+                issuer,
+                Some(name),
+                Some(host.name()),
+                // Our own group, when there is nothing else to look under.
+                issuer.and_then(|_| name::group_of(host.name())),
+            ],
         };
         let candidates = candidates.into_iter().flatten();
         if let Some(group) = candidates.clone().find(|group| groups.is_unusable(group)) {

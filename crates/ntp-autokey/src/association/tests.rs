@@ -116,6 +116,29 @@ fn identity_is_run_whenever_parameters_are_at_hand() {
 }
 
 #[test]
+fn a_member_of_a_group_follows_nobody_untested_who_names_none() {
+    let key = iff_key(1, 4_000_000_000);
+    let member = Recipe {
+        name: "client@group",
+        ..Recipe::client()
+    };
+    let mut world = World::new(&Recipe::server(), &member, None);
+    world.groups.insert("group", clients_half(&key));
+    let error = world.dance().unwrap_err();
+    let group = "group".to_owned();
+    let wanted = Failure::Dropped(ReceiveError::NotOffered { group });
+    assert_eq!(error, wanted);
+    let server = Recipe {
+        identity: vec![key.clone().into()],
+        ..Recipe::server()
+    };
+    let mut world = World::new(&server, &member, None);
+    world.groups.insert("group", clients_half(&key));
+    world.dance().unwrap();
+    assert_eq!(world.flags(), 0x87f23);
+}
+
+#[test]
 fn the_group_in_a_name_finds_the_parameters() {
     let key = iff_key(1, 4_000_000_000);
     let server = Recipe {

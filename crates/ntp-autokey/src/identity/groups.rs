@@ -9,7 +9,8 @@ use super::{IdentityKey, IdentityScheme};
 /// or link.
 ///
 /// A server is tested if there are parameters under the `ident` of its line, under the group in its
-/// name, under its certificate's issuer or its own name, or under the name of this host; the first
+/// name, under its certificate's issuer or its own name, or under the name of this host or the group
+/// in that; the first
 /// that is found counts, and the server must then pass. Where a group has parameters of several
 /// schemes, the server must offer one of them, and the first that it offers is run.
 #[derive(Clone, Debug, Default)]
