@@ -35,6 +35,8 @@ enum FileError {
     Unreadable(#[from] ntp_os::ReadFileError),
     #[error("{}: everybody can read this private key, so it is not used: chmod 600 it, and make a new one if others may have seen it", .0.display())]
     WorldReadable(PathBuf),
+    #[error("{}: this is no file, but a directory, a pipe or a device", .0.display())]
+    NoFile(PathBuf),
     #[error("{}: everybody can write this file, so it is not used: chmod go-w it, and make sure that it is still yours", .0.display())]
     WorldWritable(PathBuf),
     #[error("{}: {problem}", path.display())]
@@ -247,6 +249,10 @@ impl Directory<'_> {
 
     fn open(&self, name: &str) -> Result<(KeyFile, PathBuf, FileContents), FileError> {
         let path = self.path.join(name);
+        // Who opens a pipe waits for somebody to write into it.
+        if std::fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(FileError::NoFile(path));
+        }
         let contents = match read_file(&path, LONGEST) {
             Ok(contents) => contents,
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
@@ -285,6 +291,42 @@ fn parameters(name: &str) -> Option<(IdentityScheme, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_of_parameters_makes_its_group_unusable() {
+        let directory = std::env::temp_dir().join(format!("identity-{}", std::process::id()));
+        let path = |name: &str| directory.join(name);
+        std::fs::create_dir_all(path("ntpkey_iffpar_directory")).unwrap();
+        let pipe = path("ntpkey_gqpar_pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        std::os::unix::fs::symlink("ntpkey_iff_loop", path("ntpkey_iff_loop")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("ntpkey_mvpar_device")).unwrap();
+        std::fs::write(path("ntpkey_iffpar_empty"), "").unwrap();
+        let block = "-----BEGIN DSA PRIVATE KEY-----\nMAA=\n-----END DSA PRIVATE KEY-----\n";
+        let cut = &block[..60];
+        let texts = [
+            ("garbage", "\u{0}\u{ff}\r\n".repeat(1000)),
+            ("cut", format!("# ntpkey_x.4000000000\r\n\r\n{cut}")),
+            ("hollow", format!("# ntpkey_x.4000000000\r\n{block}")),
+            ("huge", "# ntpkey_x.4000000000\n".repeat(1 << 16)),
+            ("stampless", block.to_owned()),
+        ];
+        for (group, text) in &texts {
+            std::fs::write(path(&format!("ntpkey_iffpar_{group}")), text).unwrap();
+        }
+        let (mut log, _) = Log::open(None, true);
+        let identity = load(&directory, &Crypto::default(), &mut log);
+        assert!(identity.credentials.is_none());
+        let others = ["directory", "pipe", "loop", "device", "empty"];
+        for group in others
+            .into_iter()
+            .chain(texts.iter().map(|(group, _)| *group))
+        {
+            assert!(identity.groups.is_unusable(group), "{group}");
+        }
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
 
     #[test]
     fn names_of_files_tell_scheme_and_group() {
