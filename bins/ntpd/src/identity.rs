@@ -29,7 +29,7 @@ pub(crate) struct Identity {
 /// Why a file is not used.
 #[derive(Debug, thiserror::Error)]
 enum FileError {
-    #[error("{}: there is no such file: run ntp-keygen in that directory, or name the right one by keysdir", .0.display())]
+    #[error("{}: there is no such file: run ntp-keygen in that directory (ntpd looks there again), or name the right one by keysdir", .0.display())]
     Missing(PathBuf),
     #[error("{0}")]
     Unreadable(#[from] ntp_os::ReadFileError),

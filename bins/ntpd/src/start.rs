@@ -202,11 +202,12 @@ fn setup(
         })
     });
     let keys = keys(&config, log);
-    let (autokey, groups) = autokey(&config, clock.read().wall, log)?;
+    let (autokey, autokey_options, groups) = autokey(&config, clock.read().wall, log)?;
     let restricted_hosts = restricted_hosts(&config, log);
     Ok(Setup {
         keys,
         autokey,
+        autokey_options,
         groups,
         frequency,
         precision: clock.precision(),
@@ -260,9 +261,9 @@ fn autokey(
     config: &Config,
     now: Timestamp,
     log: &mut Log,
-) -> Result<(Option<Host>, IdentityGroups), StartError> {
+) -> Result<(Option<Host>, HostOptions, IdentityGroups), StartError> {
     let Some(crypto) = &config.crypto else {
-        return Ok((None, IdentityGroups::new()));
+        return Ok((None, HostOptions::default(), IdentityGroups::new()));
     };
     let mut options = HostOptions {
         revoke: config.revoke,
@@ -284,7 +285,7 @@ fn autokey(
     let identity = identity::load(&config.keys.directory, crypto, log);
     let host = match identity.credentials {
         None => None,
-        Some(credentials) => match Host::new(credentials, options, seed()?) {
+        Some(credentials) => match Host::new(credentials, options.clone(), seed()?) {
             Ok(host) => {
                 log.information(&format!(
                     "crypto: host {}, {}, flags {}; Autokey is no protection against who can see \
@@ -307,7 +308,7 @@ fn autokey(
             }
         },
     };
-    Ok((host, identity.groups))
+    Ok((host, options, identity.groups))
 }
 
 fn restricted_hosts(config: &Config, log: &mut Log) -> HashMap<String, Vec<IpAddr>> {

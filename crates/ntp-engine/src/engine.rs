@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use ntp_autokey::{Host, IdentityGroups};
+use ntp_autokey::{Host, HostOptions, IdentityGroups};
 use ntp_discipline::{Adjustment, FilterConditions, Now, SystemEvent};
 use ntp_restrict::{RestrictFlags, RestrictList, RestrictRules};
 use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precision, Timestamp};
@@ -64,6 +64,8 @@ pub struct Engine {
     precise: bool,
     pub(crate) keys: Arc<TrustedKeys>,
     pub(crate) autokey: Option<Host>,
+    /// There if `crypto` is configured.
+    autokey_options: Option<HostOptions>,
     groups: IdentityGroups,
     pub(crate) associations: Vec<Association>,
     pub(crate) system: System,
@@ -138,6 +140,7 @@ impl Engine {
             precise,
             keys: rest.keys,
             autokey: rest.autokey,
+            autokey_options: rest.autokey_options,
             groups: rest.groups,
             associations,
             system,

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use ntp_autokey::{Host, IdentityGroups};
+use ntp_autokey::{Host, HostOptions, IdentityGroups};
 use ntp_conf::{AssociationKind, ClockAddress, Config, ReferenceClock, Switch};
 use ntp_discipline::{Estimator, HashCheck, Limits, LoopOptions, Tinker};
 use ntp_keys::KeyTable;
@@ -33,6 +33,9 @@ pub struct Setup {
     pub keys: KeyTable,
     /// Our own Autokey identity; without it `autokey` lines ask nothing.
     pub autokey: Option<Host>,
+    /// How that speaks, if there is a `crypto` line and its files come only later
+    /// ([`Input::Identity`](crate::Input::Identity)).
+    pub autokey_options: HostOptions,
     /// The identity parameters at hand.
     pub groups: IdentityGroups,
     /// The frequency of the drift file.
@@ -94,6 +97,8 @@ pub(crate) struct Rest {
     pub(crate) search_service: SearchService,
     pub(crate) keys: Arc<TrustedKeys>,
     pub(crate) autokey: Option<Host>,
+    /// There if `crypto` is configured.
+    pub(crate) autokey_options: Option<HostOptions>,
     pub(crate) groups: IdentityGroups,
     pub(crate) rules: RestrictRules,
 }
@@ -106,6 +111,7 @@ impl Setup {
             config,
             keys: KeyTable::default(),
             autokey: None,
+            autokey_options: HostOptions::default(),
             groups: IdentityGroups::new(),
             frequency: None,
             precision: Precision::new(-20),
@@ -175,6 +181,7 @@ impl Setup {
                 rules: rules(config, &self.restricted_hosts),
                 keys: Arc::new(TrustedKeys::new(self.keys, trusted)),
                 autokey: self.autokey,
+                autokey_options: config.crypto.as_ref().map(|_| self.autokey_options),
                 groups: self.groups,
                 program: self.program,
             },

@@ -568,3 +568,30 @@ fn a_server_that_is_asked_too_often_says_so_under_its_seal() {
         "{log:#?}"
     );
 }
+
+#[test]
+fn files_that_come_after_the_start_are_taken() {
+    let mut world = world();
+    let start = |text: String, seed: u8| {
+        let parsed = ntp_conf::parse("ntp.conf", &text, |_: &std::path::Path| Err(String::new()));
+        let setup = Setup::new(parsed.config);
+        move |now| Engine::new(setup, [seed; 32], now)
+    };
+    let alpha = start(format!("{OF_ALPHA}crypto\n"), 1);
+    let bravo = start(
+        format!("crypto\nserver {ALPHA} autokey iburst maxpoll 6\n"),
+        2,
+    );
+    let [alpha, bravo] = [
+        world.add(address(ALPHA), Duration::ZERO, Ppm::ZERO, alpha),
+        world.add(address(BRAVO), Duration::ZERO, Ppm::ZERO, bravo),
+    ];
+    world.run(Elapsed::from_secs(600));
+    assert_eq!(world.host(bravo).requests(), 0, "nothing without a key");
+    for (host, name, number) in [(alpha, "alpha", 0), (bravo, "bravo", 1)] {
+        let credentials = credentials(name, number, name == "alpha", 0);
+        world.host_mut(host).set_identity(files(credentials));
+    }
+    world.run(Elapsed::from_secs(300));
+    assert_eq!(flags(&mut world, BRAVO) & COMPLETE, COMPLETE);
+}

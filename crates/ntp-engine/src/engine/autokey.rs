@@ -2,9 +2,10 @@
 
 use std::{net::IpAddr, time::Duration as Elapsed};
 
-use ntp_autokey::{Host, Refusal, Reply, Response};
+use ntp_autokey::{Credentials, Host, Refusal, Reply, Response};
 use ntp_restrict::RestrictFlags;
 use ntp_wire::{Header, Packet};
+use rand::Rng;
 
 use super::Engine;
 use crate::{
@@ -140,10 +141,11 @@ impl Engine {
 
     /// The secret changes when it is time, and the files are looked at now and then.
     pub(super) fn watch_identity(&mut self) {
-        let Some(host) = &mut self.autokey else {
+        if self.autokey.is_none() && self.autokey_options.is_none() {
             return;
-        };
-        let turned = host.turn(self.now.wall);
+        }
+        let now = self.now.wall;
+        let turned = self.autokey.as_mut().is_some_and(|host| host.turn(now));
         if self.next_identity <= self.now.monotonic {
             self.next_identity = self.now.monotonic + IDENTITY_INTERVAL;
             self.outputs.push_back(Output::WatchIdentity);
@@ -156,8 +158,11 @@ impl Engine {
     /// The files of Autokey are others than they were.
     pub(super) fn renew_identity(&mut self, files: IdentityFiles) {
         self.groups.renew(files.groups);
-        let (Some(host), Some(credentials)) = (&mut self.autokey, files.credentials) else {
+        let Some(credentials) = files.credentials else {
             return;
+        };
+        let Some(host) = &mut self.autokey else {
+            return self.begin_autokey(credentials);
         };
         match host.renew(self.now.wall, credentials) {
             Ok(false) => {}
@@ -186,6 +191,24 @@ impl Engine {
                 Severity::Error,
                 format!("crypto: the new files are not used, the old ones stay: {error}"),
             ),
+        }
+    }
+
+    /// The files were not there, or of no use, when the daemon was started.
+    fn begin_autokey(&mut self, credentials: Credentials) {
+        let Some(options) = self.autokey_options.clone() else {
+            return;
+        };
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        match Host::new(credentials, options, seed) {
+            Ok(host) => {
+                let text = format!("crypto: host {}: its files are there now", host.name());
+                self.autokey = Some(host);
+                self.publish();
+                self.note(Severity::Information, text);
+            }
+            Err(error) => self.note(Severity::Error, format!("crypto: {error}")),
         }
     }
 
