@@ -236,6 +236,7 @@ mod tests {
         secret.replace(&Strength::Of2008.key(0)).unwrap();
         secret.replace(&Strength::Of2008.key(1)).unwrap();
         assert_eq!(cookie(&secret), given);
+        assert_eq!(secret.roots.len(), 2, "none of them twice");
     }
 
     #[test]

@@ -202,6 +202,19 @@ mod tests {
     }
 
     #[test]
+    fn a_network_of_64_bits_is_one_source() {
+        let mut limiter = WorkLimiter::new(WorkLimits::default(), 7);
+        let now = Monotonic::START;
+        let at = |network: u128, host: u128| {
+            let bits = (0x2001_0db8_0000_0000 + network) << 64 | host;
+            IpAddr::V6(std::net::Ipv6Addr::from_bits(bits))
+        };
+        let admitted = (0..100).filter(|host| limiter.admit_value(at(0, *host), now));
+        assert_eq!(admitted.count(), 12);
+        assert!(limiter.admit_value(at(1, 0), now));
+    }
+
+    #[test]
     fn work_is_charged_by_what_it_takes() {
         let limits = WorkLimits {
             each_work_per_second: Elapsed::from_millis(5),

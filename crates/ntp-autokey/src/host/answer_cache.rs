@@ -118,6 +118,11 @@ mod tests {
         assert!(!found(&question(CLIENT, Opcode::Cookie, b"kez", 1)));
         assert!(!found(&question(CLIENT, Opcode::Sign, b"key", 1)));
         assert!(!found(&question(SERVER, Opcode::Cookie, b"key", 1)));
+        let elsewhere = Question {
+            local: CLIENT,
+            ..question(CLIENT, Opcode::Cookie, b"key", 1)
+        };
+        assert!(!found(&elsewhere));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::{
     },
 };
 
+mod renewal;
+
 const KEY_ID: KeyId = KeyId::new(0x1234_5678);
 
 fn seal(mut packet: Vec<u8>) -> Vec<u8> {
@@ -102,6 +104,12 @@ fn credentials_that_do_not_fit_are_refused() {
     assert_eq!(error, HostError::ForeignCertificate("server".to_owned()));
     let error = new(|c| c.sign_key = Some(Strength::Of2008.key(3)));
     assert_eq!(error, HostError::ForeignCertificate("server".to_owned()));
+    let error = new(|c| {
+        let mut der = c.certificate.der().to_vec();
+        *der.last_mut().unwrap() ^= 1;
+        c.certificate = Certificate::parse(&der).unwrap();
+    });
+    assert_eq!(error, HostError::Certificate(VerifyError::Mismatch));
     let error = new(|c| c.identity = vec![clients_half(&iff_key(1, 1)).into()]);
     assert_eq!(error, HostError::NoServersHalf("iff"));
     let error = new(|c| {
@@ -142,6 +150,34 @@ fn a_bare_request_with_a_foreign_cookie_is_told_so() {
         panic!("no MAC");
     };
     assert!(key.verify(packet.authenticated(), digest));
+}
+
+#[test]
+fn a_wrong_clock_calls_no_cookie_wrong() {
+    let mut host = iff_host();
+    let packet = seal(header(3));
+    let packet = Packet::parse(&packet).unwrap();
+    let unsure = Exchange {
+        synchronised: false,
+        ..exchange()
+    };
+    let refusal = host.respond_at_once(&unsure, &packet, &mut header(4));
+    assert_eq!(refusal, Err(Refusal::NotSynchronised));
+}
+
+#[test]
+fn a_challenge_out_of_range_costs_no_work() {
+    let mut host = iff_host();
+    for challenge in [&[0; 20][..], &[0xff; 20], &[]] {
+        let packet = request(Opcode::Iff, challenge);
+        let packet = Packet::parse(&packet).unwrap();
+        let refusal = host.respond(&exchange(), &packet, &mut header(4));
+        let error = Refusal::Identity {
+            scheme: IdentityScheme::Iff,
+            error: crate::IdentityError::BadChallenge,
+        };
+        assert_eq!(refusal.unwrap_err(), error, "{challenge:?}");
+    }
 }
 
 #[test]

@@ -44,6 +44,9 @@ fn cookies_differ_by_client_server_and_secret() {
     assert_eq!(cookie, keys.clone().cookie(SERVER, CLIENT));
     assert_ne!(cookie, keys.cookie(CLIENT, SERVER));
     assert_ne!(cookie, others.cookie(SERVER, CLIENT));
+    let third = IpAddr::V4(Ipv4Addr::new(10, 99, 0, 3));
+    assert_ne!(cookie, keys.cookie(third, CLIENT));
+    assert_ne!(cookie, keys.cookie(SERVER, third));
     assert!(!format!("{cookie:?} {keys:?}").contains(&cookie.value().to_string()));
 }
 

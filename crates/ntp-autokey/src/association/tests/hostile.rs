@@ -180,6 +180,12 @@ fn a_signed_certificate_that_is_not_ours_is_refused() {
         assert!(!world.association.status().contains(StatusWord::SIGNED));
     }
     let (mut world, _) = before(4);
+    let expired = certificate(("client", 1), ("server", 0), plain, (-86_400, -60));
+    let packet = signed(&world, Opcode::Sign, &expired);
+    let packet = seal(&world, packet);
+    let error = world.receive(&packet).unwrap_err();
+    assert!(matches!(error, ReceiveError::Expired { .. }), "{error}");
+    let (mut world, _) = before(4);
     let good = certificate(("client", 1), ("server", 0), plain, long);
     let packet = signed(&world, Opcode::Sign, &good);
     let packet = seal(&world, packet);
@@ -334,6 +340,11 @@ fn trails_that_do_not_hold_are_refused() {
             "our name",
             vec![certificate(("server", 0), ("client", 2), Ordinary, long)],
             0x109,
+        ),
+        (
+            "a name that is none",
+            vec![certificate(("server", 0), ("a b", 2), Ordinary, long)],
+            0x101,
         ),
         (
             "another signer",

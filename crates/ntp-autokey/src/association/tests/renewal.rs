@@ -253,6 +253,77 @@ fn a_new_dance_that_ends_at_the_wrong_group_changes_nothing() {
 }
 
 #[test]
+fn who_lets_the_dance_through_and_stops_time_gains_nothing_beyond_that() {
+    let mut world = settled(&Recipe::server());
+    let flags = world.flags();
+    let mut steps = 0;
+    for _ in 0..2000 {
+        world.pass(62);
+        let request = world.request();
+        if is_step(&request) {
+            steps += 1;
+            let (_, reply) = world.respond(&request).unwrap();
+            assert!(world.receive(&reply).unwrap().progress);
+        } else {
+            let [nak, ..] = forgeries(&request);
+            assert!(world.receive(&nak).is_err());
+        }
+        assert_eq!(world.flags(), flags);
+    }
+    // Each of these dances shows only what was known, so the next one waits, at last 4096 s. But
+    // twice the server has a new secret.
+    assert!(steps < 2000 * 64 / 4096 * 3 + 60, "{steps}");
+}
+
+#[test]
+fn a_cookie_older_than_the_one_at_hand_is_refused() {
+    let mut world = settled(&Recipe::server());
+    let mut signed_at = |now| {
+        world.pass(1 << 16);
+        let mut request = world.request();
+        while !is_step(&request) {
+            request = world.request();
+        }
+        let exchange = crate::Exchange {
+            now,
+            ..world.at_server()
+        };
+        let packet = Packet::parse(&request).unwrap();
+        let mut reply = header(4);
+        let mut server = Recipe::server().host();
+        let answer = server.respond_at_once(&exchange, &packet, &mut reply);
+        assert_eq!(answer, Ok(Reply::Sealed));
+        world.receive(&reply)
+    };
+    let before = start() - ntp_wire::Duration::from_seconds(60);
+    assert_eq!(signed_at(before), Err(ReceiveError::Older));
+    let after = start() + ntp_wire::Duration::from_seconds(60);
+    assert!(signed_at(after).unwrap().progress);
+    let events = world.events();
+    assert!(!events.contains(&"proventic".to_owned()), "{events:?}");
+}
+
+#[test]
+fn a_wrong_answer_to_what_can_be_spared_begins_nothing() {
+    let mut world = settled(&Recipe::server());
+    world.association.host_renewed(&world.client);
+    let request = world.request();
+    let mut other = Recipe {
+        key: 3,
+        ..Recipe::server()
+    }
+    .host();
+    std::mem::swap(&mut world.server, &mut other);
+    let (_, forged) = world.respond(&request).unwrap();
+    assert_eq!(world.receive(&forged), Err(ReceiveError::Signature));
+    std::mem::swap(&mut world.server, &mut other);
+    world.poll().unwrap();
+    let events = world.events();
+    let is_renewal = |line: &String| line.starts_with("renewal");
+    assert!(!events.iter().any(is_renewal), "{events:?}");
+}
+
+#[test]
 fn after_six_days_all_is_asked_anew_without_a_gap() {
     let mut world = settled(&Recipe::server());
     world.pass((1 << 19) - (1 << 15));
@@ -267,8 +338,10 @@ fn after_six_days_all_is_asked_anew_without_a_gap() {
             .events()
             .contains(&"renewal: the association is six days old".to_owned())
     );
-    // Not again at once.
+    // Not again at once, nor as soon as it may.
     world.association.take_soon();
+    assert!(world.poll().unwrap().time_usable);
+    world.pass(1 << 13);
     assert!(world.poll().unwrap().time_usable);
 }
 
