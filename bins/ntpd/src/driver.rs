@@ -113,6 +113,7 @@ impl Driver {
     pub(crate) fn run(mut self) -> io::Result<(Ended, Log)> {
         let mut events = Events::with_capacity(64);
         let mut batch = Batch::new();
+        self.tell_interfaces();
         loop {
             self.drain();
             if let Some(exit) = self.exit {
@@ -251,7 +252,7 @@ impl Driver {
                     data,
                 } => {
                     let result = self.sockets.send_to_many(local, remote, hops, &data);
-                    self.sent(remote, result);
+                    self.sent(local, remote, result);
                 }
                 Output::Adjust(asked) => self.adjust(asked),
                 Output::Resolve {
@@ -308,11 +309,20 @@ impl Driver {
 
     fn send(&mut self, local: std::net::IpAddr, remote: std::net::SocketAddr, data: &[u8]) {
         let result = self.sockets.send(local, remote, data);
-        self.sent(remote, result);
+        self.sent(local, remote, result);
     }
 
     /// Tells of a datagram that could not be sent.
-    fn sent(&mut self, remote: std::net::SocketAddr, result: io::Result<()>) {
+    fn sent(
+        &mut self,
+        local: std::net::IpAddr,
+        remote: std::net::SocketAddr,
+        result: io::Result<()>,
+    ) {
+        if result.is_err() {
+            let now = self.clock.read();
+            self.engine.handle(now, Input::NotSent { local });
+        }
         match result {
             Ok(()) => {
                 if !self.failing.is_empty() {
@@ -448,7 +458,13 @@ impl Driver {
             self.failing.clear();
             // Whatever is wrong was logged, and the sockets that stand go on.
             let _ = self.sockets.scan(self.poll.registry(), &mut self.log);
+            self.tell_interfaces();
         }
+    }
+
+    fn tell_interfaces(&mut self) {
+        let interfaces = Input::Interfaces(self.sockets.describe());
+        self.engine.handle(self.clock.read(), interfaces);
     }
 
     fn finish(&mut self) {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use mio::{Interest, Registry, Token};
+use ntp_engine::InterfaceDescription;
 use ntp_os::{BindError, Interface, NtpSocket, SocketOptions, interfaces};
 
 use crate::{log::Log, token};
@@ -19,6 +20,8 @@ pub(crate) struct Sockets {
     open: Vec<Open>,
     /// Those that hear what is for many.
     many: Vec<Open>,
+    /// What the last scan found.
+    found: Vec<Interface>,
     next_token: usize,
 }
 
@@ -67,6 +70,7 @@ impl Sockets {
             choice,
             open: Vec::new(),
             many: Vec::new(),
+            found: Vec::new(),
             next_token: token::FIRST_SOCKET,
         }
     }
@@ -79,7 +83,11 @@ impl Sockets {
     /// an address that was asked for by name.
     pub(crate) fn scan(&mut self, registry: &Registry, log: &mut Log) -> Result<(), BindError> {
         let (mut addresses, many) = match interfaces() {
-            Ok(found) => (self.addresses(&found), self.choice.many(&found, self.port)),
+            Ok(found) => {
+                let wanted = (self.addresses(&found), self.choice.many(&found, self.port));
+                self.found = found;
+                wanted
+            }
             Err(error) => {
                 // What is open stays open.
                 log.error(&format!("the network interfaces can't be listed: {error}"));
@@ -169,6 +177,25 @@ impl Sockets {
             }
         }
         addresses
+    }
+
+    /// The addresses that are open, as ntpq shows them.
+    pub(crate) fn describe(&self) -> Vec<InterfaceDescription> {
+        let describe = |open: &Open| {
+            let address = open.socket.local_address();
+            let of_it = |interface: &&Interface| interface.address.ip() == address.ip();
+            let found = self.found.iter().find(of_it);
+            InterfaceDescription {
+                name: open.name.clone(),
+                address,
+                broadcast: found.and_then(|interface| interface.broadcast),
+                hears_broadcast: self.choice.broadcasts,
+                is_loopback: address.ip().is_loopback(),
+                is_multicast: found.is_some_and(|interface| interface.is_multicast),
+                groups: self.choice.groups.len(),
+            }
+        };
+        self.open.iter().map(describe).collect()
     }
 
     /// The socket that became readable.

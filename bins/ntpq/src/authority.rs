@@ -92,7 +92,7 @@ impl Shell {
         } else {
             words.get(1..).unwrap_or_default().join(",")
         };
-        if list.is_empty() {
+        if list.is_empty() && command.action != Action::WriteList {
             return Err(CommandError::Usage {
                 name: command.name,
                 usage: command.usage,

@@ -22,6 +22,8 @@ pub(crate) enum Action {
     KeyId,
     KeyType,
     List,
+    MostRecentlyUsed,
+    Ordered(ntp_control::OrderedList),
     ListRange,
     Password,
     Peers(ntp_control::peers::Columns, bool),
@@ -110,7 +112,7 @@ macro_rules! commands {
 /// In the order of `help`.
 const COMMANDS: &[Command] = {
     use Action::*;
-    use ntp_control::{Summary, peers::Columns};
+    use ntp_control::{OrderedList, Summary, peers::Columns};
     commands! {
         ":config" Configure, "<line of configuration>", "have the daemon obey a line of configuration";
         "addvars" AddVariables, "name[=value][,...]", "put variables on the list of variables";
@@ -132,6 +134,7 @@ const COMMANDS: &[Command] = {
         "help" Help, "[ command ]", "list the commands, or tell what one does";
         "host" Host, "[ -4|-6 ] [ hostname ]", "choose the host to ask";
         "hostnames" HostNames, "[ yes|no ]", "choose between names and addresses";
+        "ifstats" Ordered(OrderedList::Interfaces), "", "show the addresses that the daemon listens on, and what came and went there";
         "iostats" Summary(Summary::InputOutput), "", "show counters of input and output";
         "kerninfo" Summary(Summary::Kernel), "", "show the kernel's clock discipline and PPS";
         "keyid" KeyId, "[ key# ]", "choose the key that signs requests";
@@ -144,6 +147,7 @@ const COMMANDS: &[Command] = {
         "mreadlist" ListRange, "assocIDlow assocIDhigh", "show the variables on the list of variables, of several associations";
         "mreadvar" ReadRange, "assocIDlow assocIDhigh [ name[,...] ]", "show variables of several associations";
         "mrl" ListRange, "assocIDlow assocIDhigh", "show the variables on the list of variables, of several associations";
+        "mrulist" MostRecentlyUsed, "[ tag=value ] [ tag=value ] [ tag=value ] [ tag=value ]", "list recent clients; tags: mincount=N resall=0xBITS resany=0xBITS maxlstint=SECONDS laddr=ADDRESS sort=[-]lstint|avgint|addr|count; kod, limited";
         "mrv" ReadRange, "assocIDlow assocIDhigh [ name[,...] ]", "show variables of several associations";
         "ntpversion" NtpVersion, "[ version number ]", "set the version that requests claim";
         "opeers" Peers(Columns::Local, false), "[ -4|-6 ]", "show the peers with our addresses";
@@ -156,6 +160,7 @@ const COMMANDS: &[Command] = {
         "raw" Raw, "", "show variables as they come";
         "readlist" List, "[ assocID ]", "show the variables on the list of variables";
         "readvar" Read, "[ assocID ] [ name[,...] ]", "show variables of the system or of an association";
+        "reslist" Ordered(OrderedList::Restrictions), "", "show the restrictions in force";
         "rl" List, "[ assocID ]", "show the variables on the list of variables";
         "rmvars" RemoveVariables, "name[,...]", "take variables off the list of variables";
         "rv" Read, "[ assocID ] [ name[,...] ]", "show variables of the system or of an association";

@@ -1,6 +1,7 @@
 //! ntpq: asks an NTP daemon for its state, or changes it.
 
 mod authority;
+mod clients;
 mod command;
 mod queries;
 mod settings;

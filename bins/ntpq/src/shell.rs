@@ -63,6 +63,8 @@ pub(crate) enum CommandError {
     #[error("***Association ID {0} not found in list")]
     NotInList(AssociationId),
     #[error("***{0}")]
+    Clients(#[from] ntp_control::ClientListError),
+    #[error("***{0}")]
     BadList(#[from] ntp_control::AssociationListError),
     #[error("***Version must be either 4 or 6")]
     BadFamily,
@@ -191,6 +193,8 @@ impl Shell {
             Action::Associations { all, again } => self.list_associations(all, again)?,
             Action::Peers(columns, all) => self.peers(columns, all, &words)?,
             Action::Summary(summary) => self.summary(summary, command, &words)?,
+            Action::MostRecentlyUsed => self.recent_clients(&words)?,
+            Action::Ordered(list) => self.ordered_list(list)?,
             Action::Read | Action::Clock => self.read(command.action, &words)?,
             Action::List | Action::ClockList => self.read_list(command.action, &words)?,
             Action::ReadRange | Action::ListRange => self.read_range(command, &words)?,

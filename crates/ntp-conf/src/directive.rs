@@ -64,7 +64,7 @@ pub const DIRECTIVES: [Directive; 65] = [
     done("manycastclient"),
     done("manycastserver"),
     missing("mdnstries", "the server is not registered with mDNS"),
-    missing("mru", "the client list has its default size"),
+    done("mru"),
     done("multicastclient"),
     missing("nic", "every address is opened, or those of option -I"),
     missing("nonvolatile", "the drift file is written every hour"),

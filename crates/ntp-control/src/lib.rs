@@ -31,6 +31,8 @@
 //! - what a response holds: [`Variables`], or a list of associations ([`Association`])
 //! - text: [`cooked`] and [`raw`] variables under a [`status_line`]; the tables of [`peers`] and
 //!   [`associations`]; the labelled lists of a [`Summary`]
+//! - longer lists: the recent clients, a [`ClientList`] read in pieces; an [`OrderedList`] of
+//!   addresses or restrictions
 //! - the lines of ntpstat, a [`Synchronisation`], and of ntptrace, made of [`Hop`]s
 //! - what text depends on besides the response: a [`View`] (the time, the [`Zone`], names of hosts)
 //!
@@ -44,9 +46,11 @@
 mod address;
 pub mod associations;
 mod calendar;
+mod clients;
 mod cooked;
 mod decimal;
 mod escape;
+mod ordered;
 pub mod peers;
 mod reassembly;
 mod session;
@@ -59,8 +63,10 @@ mod view;
 
 pub use associations::{Association, AssociationListError};
 pub use calendar::{Utc, Zone, pretty_date};
+pub use clients::{Client, ClientList, ClientListError, ClientOrder};
 pub use cooked::{Kind, cooked, raw};
 pub use escape::Escaped;
+pub use ordered::OrderedList;
 pub use reassembly::ReassemblyError;
 pub use session::{
     Credentials, Ignored, Overdue, Progress, QueryError, Request, RequestError, Response, Session,

@@ -11,7 +11,7 @@ mod searcher;
 mod server;
 mod smear_watch;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ntp_discipline::{
     Candidate, ClockFilter, Estimate, Estimator, FilterConditions, FilterVerdict, Forecast,
@@ -105,6 +105,8 @@ pub(crate) struct Association {
     pub(crate) membership: Option<Membership>,
     /// What `restrict source` made for it.
     pub(crate) restriction: Option<RestrictTarget>,
+    /// When it was last found to be reachable, or not to be any more.
+    pub(crate) reach_changed: Option<Monotonic>,
 }
 
 /// Where the time comes from.
@@ -179,6 +181,7 @@ impl Association {
             ephemeral: false,
             membership: None,
             restriction: None,
+            reach_changed: None,
         }
     }
 
@@ -235,6 +238,15 @@ impl Association {
             Source::Announcer(announcer) => announcer.endpoint,
             Source::Searcher(searcher) => searcher.endpoint,
             Source::LocalClock(_) | Source::Pool(_) => None,
+        }
+    }
+
+    /// Our end, where there is one; a reference clock is on this machine.
+    pub(crate) fn local_address(&self) -> IpAddr {
+        match (&self.source, self.endpoint()) {
+            (Source::LocalClock(_), _) => Ipv4Addr::LOCALHOST.into(),
+            (_, Some(endpoint)) => endpoint.local,
+            (_, None) => Ipv4Addr::UNSPECIFIED.into(),
         }
     }
 

@@ -1,7 +1,11 @@
 //! The answers to control messages (mode 6, RFC 9327): what ntpq asks.
 
+mod clients;
 mod clock;
+mod counters;
 mod listing;
+mod lists;
+mod nonce;
 mod peer;
 mod system;
 
@@ -16,8 +20,8 @@ use ntp_wire::{
     },
 };
 
-use self::listing::Listing;
-pub(crate) use self::{listing::minute, peer::reference_id};
+pub(crate) use self::{clients::Epoch, listing::minute, nonce::Nonces, peer::reference_id};
+use self::{clients::Wanted, listing::Listing};
 use crate::{Engine, association::Association};
 
 /// Where the stratum's source stands in the system status word.
@@ -28,6 +32,15 @@ const SOURCE_NTP: u8 = 6;
 struct Answer {
     status: u16,
     data: Vec<u8>,
+}
+
+impl Answer {
+    fn of(text: impl Into<String>) -> Self {
+        Self {
+            status: 0,
+            data: text.into().into_bytes(),
+        }
+    }
 }
 
 impl Engine {
@@ -48,7 +61,8 @@ impl Engine {
         }
         let leap = self.system.state.leap;
         match self.answer(&message, from, restrictions) {
-            Ok(answer) => in_fragments(&header, leap, &answer),
+            Ok(Some(answer)) => in_fragments(&header, leap, &answer),
+            Ok(None) => Vec::new(),
             Err(code) => emit(&header.refuse(leap, code), &[]).into_iter().collect(),
         }
     }
@@ -58,21 +72,28 @@ impl Engine {
         message: &ControlMessage<'_>,
         from: SocketAddr,
         restrictions: RestrictFlags,
-    ) -> Result<Answer, ErrorCode> {
+    ) -> Result<Option<Answer>, ErrorCode> {
         let header = message.header();
         if header.opcode.needs_authentication() {
             if restrictions.contains(RestrictFlags::NO_MODIFY) || !self.is_authorised(message, from)
             {
                 return Err(ErrorCode::PERMISSION);
             }
-            return self.change(header.opcode);
+            return self.obey(header.opcode, message.data()).map(Some);
         }
-        match header.opcode {
+        let answer = match header.opcode {
             Opcode::READ_STATUS => self.read_status(header.association),
             Opcode::READ_VARIABLES => self.read_variables(header.association, message.data()),
             Opcode::READ_CLOCK_VARIABLES => self.read_clock(header.association, message.data()),
+            Opcode::REQUEST_NONCE => {
+                let nonce = self.nonces.make(from.ip(), self.now.monotonic);
+                let nonce = nonce.ok_or(ErrorCode::UNSPECIFIED)?;
+                Ok(Answer::of(format!("nonce={nonce}\r\n")))
+            }
+            Opcode::READ_MRU => return self.read_clients(message.data(), from, restrictions),
             _ => Err(ErrorCode::BAD_OPCODE),
-        }
+        };
+        answer.map(Some)
     }
 
     /// Whether the message carries a right MAC of the control key.
@@ -88,17 +109,57 @@ impl Engine {
         })
     }
 
-    /// An authorised change. Nothing can be changed at run time yet, and the answer says so.
-    fn change(&self, opcode: Opcode) -> Result<Answer, ErrorCode> {
+    /// The list of recent clients. Whoever does not give back a nonce that he was given at his
+    /// address gets nothing: the answer is long, and the request may be forged.
+    fn read_clients(
+        &self,
+        data: &[u8],
+        from: SocketAddr,
+        restrictions: RestrictFlags,
+    ) -> Result<Option<Answer>, ErrorCode> {
+        if restrictions.contains(RestrictFlags::NO_MRU_LIST) {
+            return Err(ErrorCode::PERMISSION);
+        }
+        let proven = |wanted: &Wanted<'_>| {
+            self.nonces
+                .is_valid(wanted.nonce, from.ip(), self.now.monotonic)
+        };
+        let Some(wanted) = Wanted::parse(data).filter(proven) else {
+            return Ok(None);
+        };
+        let data = self.client_list(wanted, from.ip())?;
+        Ok(Some(Answer { status: 0, data }))
+    }
+
+    /// An authorised request. Nothing can be changed at run time yet, and the answer says so.
+    fn obey(&self, opcode: Opcode, data: &[u8]) -> Result<Answer, ErrorCode> {
         match opcode {
-            Opcode::WRITE_VARIABLES | Opcode::WRITE_CLOCK_VARIABLES => {
-                Err(ErrorCode::UNKNOWN_VARIABLE)
+            Opcode::READ_ORDERED_LIST => {
+                let data = match data.trim_ascii_end() {
+                    b"" | b"ifstats" => self.address_list(),
+                    b"addr_restrictions" => self.restriction_list(),
+                    _ => return Err(ErrorCode::UNKNOWN_VARIABLE),
+                };
+                Ok(Answer { status: 0, data })
             }
-            Opcode::CONFIGURE => Ok(Answer {
-                status: 0,
-                data: b"runtime configuration is not supported: edit ntp.conf and restart ntpd\r\n"
-                    .to_vec(),
-            }),
+            Opcode::WRITE_VARIABLES if data.trim_ascii().is_empty() => Ok(Answer::of("")),
+            Opcode::WRITE_VARIABLES => {
+                let name = data.split(|&byte| byte == b'=').next().unwrap_or_default();
+                let is_known = |known: &&&str| known.as_bytes() == name.trim_ascii();
+                match system::NAMES.iter().find(is_known) {
+                    // It is there, and cannot be written.
+                    Some(_) => Err(ErrorCode::UNSPECIFIED),
+                    None => Err(ErrorCode::UNKNOWN_VARIABLE),
+                }
+            }
+            Opcode::WRITE_CLOCK_VARIABLES => Err(ErrorCode::PERMISSION),
+            Opcode::SET_TRAP | Opcode::UNSET_TRAP => Err(ErrorCode::PERMISSION),
+            Opcode::CONFIGURE => Ok(Answer::of(
+                "runtime configuration is not supported: edit ntp.conf and restart ntpd\r\n",
+            )),
+            Opcode::SAVE_CONFIGURATION => Ok(Answer::of(
+                "saveconfig is not supported: ntp.conf is the configuration that is in force\r\n",
+            )),
             _ => Err(ErrorCode::BAD_OPCODE),
         }
     }
@@ -122,13 +183,14 @@ impl Engine {
     fn read_variables(&self, id: AssociationId, names: &[u8]) -> Result<Answer, ErrorCode> {
         let mut listing = Listing::default();
         let status = if id == AssociationId::SYSTEM {
-            listing.fill(names, system::DEFAULT, |name, items| {
+            listing.fill(names, system::NAMES, system::DEFAULT, |name, items| {
                 self.system_variable(name, items)
             })?;
             self.system_status().to_bits()
         } else {
             let association = self.association(id).ok_or(ErrorCode::BAD_ASSOCIATION)?;
-            listing.fill(names, &peer::default_names(association), |name, items| {
+            let default = peer::default_names(association);
+            listing.fill(names, peer::NAMES, &default, |name, items| {
                 self.peer_variable(association, name, items)
             })?;
             association.status().to_bits()
@@ -141,14 +203,19 @@ impl Engine {
 
     fn read_clock(&self, id: AssociationId, names: &[u8]) -> Result<Answer, ErrorCode> {
         let association = if id == AssociationId::SYSTEM {
-            self.system_peer().ok_or(ErrorCode::BAD_ASSOCIATION)?
+            let is_clock = |association: &&Association| clock::of(association).is_some();
+            let followed = self.system_peer().filter(is_clock);
+            followed.or_else(|| self.associations.iter().find(is_clock))
         } else {
-            self.association(id).ok_or(ErrorCode::BAD_ASSOCIATION)?
+            self.association(id)
         };
-        let clock = clock::of(association).ok_or(ErrorCode::BAD_ASSOCIATION)?;
+        let (association, clock) = association
+            .and_then(|association| Some((association, clock::of(association)?)))
+            .ok_or(ErrorCode::BAD_ASSOCIATION)?;
+        let by_name = !names.trim_ascii().is_empty();
         let mut listing = Listing::default();
-        listing.fill(names, clock::DEFAULT, |name, items| {
-            clock::variable(clock, association, name, items)
+        listing.fill(names, clock::NAMES, clock::DEFAULT, |name, items| {
+            clock::variable(clock, association, name, by_name, items);
         })?;
         Ok(Answer {
             status: 0,

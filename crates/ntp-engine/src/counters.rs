@@ -23,6 +23,14 @@ pub struct Counters {
     pub limited: u64,
     /// Kiss-o'-death packets sent.
     pub kisses: u64,
+    /// Symmetric keys that a request named.
+    pub key_lookups: u64,
+    /// Those of them that are unknown, or not trusted.
+    pub keys_not_found: u64,
+    /// Message authentication codes made with symmetric keys.
+    pub macs_made: u64,
+    /// Those checked.
+    pub macs_checked: u64,
     /// Autokey requests dropped because answering them would take more public-key work than is
     /// done for strangers.
     pub too_much_work: u64,

@@ -32,12 +32,14 @@ use crate::{
     ServerView, Severity, Verdict, What,
     association::{Association, Source},
     authority::{Authority, TrustedKeys},
+    control::{Epoch, Nonces},
     event::Subject,
     jump::JumpWatch,
     leap::Leaps,
     setup::{Plan, Setup},
     statistics::Wanted,
     system::System,
+    traffic::Traffic,
 };
 
 /// The drift file is written this often.
@@ -58,7 +60,7 @@ pub struct Engine {
     pub(crate) control_key: Option<KeyId>,
     /// `enable auth`: who comes by himself must have a key.
     authentication_required: bool,
-    to_many: ToMany,
+    pub(crate) to_many: ToMany,
     search_service: SearchService,
     /// Sources have estimators.
     precise: bool,
@@ -88,7 +90,7 @@ pub struct Engine {
     at_work: usize,
     next_identity: Monotonic,
     /// The rate that was last asked for.
-    rate: Option<Ppm>,
+    pub(crate) rate: Option<Ppm>,
     rate_refused: bool,
     pub(crate) leap: leap::LeapWatch,
     jumps: JumpWatch,
@@ -96,6 +98,12 @@ pub struct Engine {
     next_system_record: Monotonic,
     /// What was counted when `sysstats` had its last line.
     recorded_counters: Counters,
+    pub(crate) traffic: Traffic,
+    pub(crate) nonces: Nonces,
+    /// What the times of clients are told by.
+    pub(crate) epoch: Epoch,
+    /// The `ident` line.
+    pub(crate) default_ident: Option<String>,
     outputs: VecDeque<Output>,
 }
 
@@ -129,6 +137,7 @@ impl Engine {
             now,
         );
         let view = Arc::new(publish::view(&rest, &system, options.precision));
+        let nonces = Nonces::new(&mut rng);
         let mut engine = Self {
             program: rest.program,
             port: rest.port,
@@ -166,6 +175,10 @@ impl Engine {
             statistics,
             next_system_record: now.monotonic + statistics::SYSTEM_INTERVAL,
             recorded_counters: Counters::default(),
+            traffic: Traffic::default(),
+            nonces,
+            epoch: Epoch::new(now),
+            default_ident: rest.default_ident,
             outputs: VecDeque::new(),
         };
         engine.system_event(SystemEvent::Restart, "");
@@ -194,6 +207,9 @@ impl Engine {
             self.jumps.restart(now);
         }
         self.take_time(now);
+        if let Input::Datagram { local, .. } | Input::DatagramToMany { local, .. } = &input {
+            self.traffic.received(*local);
+        }
         match input {
             Input::Datagram {
                 received,
@@ -218,6 +234,8 @@ impl Engine {
             Input::LeapFile(read) => self.leap_file(read),
             Input::Worked(worked) => self.autokey_worked(worked),
             Input::Identity(files) => self.renew_identity(*files),
+            Input::Interfaces(found) => self.traffic.set_interfaces(now.monotonic, found),
+            Input::NotSent { local } => self.traffic.failed(local),
         }
     }
 
@@ -240,6 +258,7 @@ impl Engine {
                 .get(index)
                 .is_some_and(|association| association.schedule.next() <= now.monotonic);
             if due {
+                self.traffic.polls += 1;
                 self.poll_association(index);
             }
         }
@@ -271,7 +290,11 @@ impl Engine {
 
     /// What the world should do next.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if let Some(Output::Send { local, .. } | Output::SendToMany { local, .. }) = &output {
+            self.traffic.sent(*local);
+        }
+        output
     }
 
     /// The process ends: what should be kept is put out.
@@ -325,6 +348,7 @@ impl Engine {
     }
 
     fn control(&mut self, local: IpAddr, remote: SocketAddr, data: &[u8], flags: RestrictFlags) {
+        self.epoch.renew(self.now);
         for data in self.answer_control(data, remote, flags) {
             self.outputs.push_back(Output::Send {
                 local,
@@ -391,6 +415,9 @@ impl Engine {
             return;
         };
         association.events.note(code);
+        if matches!(code, 3 | 4) {
+            association.reach_changed = Some(self.now.monotonic);
+        }
         let event = Event {
             severity: Severity::Information,
             about: Subject::Association {

@@ -79,6 +79,7 @@ mod server_view;
 mod setup;
 mod statistics;
 mod system;
+mod traffic;
 mod work;
 
 pub use association::Endpoint;
@@ -91,4 +92,5 @@ pub use responder::{Arrival, DropReason, LONGEST_REPLY, Responder, Verdict};
 pub use server_view::ServerView;
 pub use setup::{ProgramDescription, Setup};
 pub use statistics::Record;
+pub use traffic::InterfaceDescription;
 pub use work::{Work, Worked};

@@ -12,7 +12,7 @@ use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Applied, ClockError};
 use ntp_wire::{AssociationId, Ppm, Timestamp};
 
-use crate::{Endpoint, Event, Record, ServerView, Work, Worked};
+use crate::{Endpoint, Event, InterfaceDescription, Record, ServerView, Work, Worked};
 
 /// Something that the world did.
 #[derive(Clone, Debug)]
@@ -63,6 +63,13 @@ pub enum Input<'a> {
     Worked(Option<Box<Worked>>),
     /// The files of Autokey are others than they were ([`Output::WatchIdentity`]).
     Identity(Box<IdentityFiles>),
+    /// These are the addresses that packets come to and go from, now.
+    Interfaces(Vec<InterfaceDescription>),
+    /// A datagram could not be sent, as [`Output::Send`] or [`Output::SendToMany`] asked.
+    NotSent {
+        /// From this address of ours.
+        local: IpAddr,
+    },
 }
 
 /// What is in `keysdir`.

@@ -1,5 +1,8 @@
 //! The packet path: a request comes in, its answer goes out, nothing else happens.
 
+mod hits;
+mod locals;
+
 use std::net::{IpAddr, SocketAddr};
 
 use ntp_autokey::Cookie;
@@ -8,6 +11,7 @@ use ntp_keys::MacBuffer;
 use ntp_restrict::{ClientTable, RateLimit, RestrictFlags, Restriction, Sighting};
 use ntp_wire::{Header, KeyId, KissCode, Mode, Packet, Stratum, Timestamp, Trailer, Version};
 
+pub(crate) use self::{hits::Hits, locals::Locals};
 use crate::{Counters, ServerView};
 
 /// Longest reply that [`Responder::respond`] writes: a header, a key identifier, 20 octets of MAC.
@@ -19,6 +23,8 @@ pub struct Responder {
     clients: ClientTable,
     limit: RateLimit,
     counters: Counters,
+    hits: Hits,
+    locals: Locals,
 }
 
 /// When and where a packet came.
@@ -81,12 +87,29 @@ impl Responder {
             clients,
             limit,
             counters: Counters::default(),
+            hits: Hits::default(),
+            locals: Locals::default(),
         }
     }
 
     /// What was done so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Whom it remembers.
+    pub(crate) fn clients(&self) -> &ClientTable {
+        &self.clients
+    }
+
+    /// The number that clients of this address of ours have as their endpoint.
+    pub(crate) fn endpoint_of(&self, local: IpAddr) -> Option<u16> {
+        self.locals.find(local)
+    }
+
+    /// How often each entry of the restrictions was the one that counts.
+    pub(crate) fn hits(&self) -> &Hits {
+        &self.hits
     }
 
     /// The engine has dropped an Autokey request because of the work it takes.
@@ -108,7 +131,8 @@ impl Responder {
         bytes: &[u8],
     ) -> Option<RestrictFlags> {
         self.counters.received += 1;
-        let Restriction { flags, .. } = view.restrictions.lookup(arrival.remote);
+        let Restriction { flags, entry } = view.restrictions.lookup(arrival.remote);
+        self.hits.count(&view.restrictions, entry);
         if flags.intersects(RestrictFlags::IGNORE | RestrictFlags::NO_SERVE) {
             self.counters.restricted += 1;
             return None;
@@ -166,7 +190,8 @@ impl Responder {
         bytes: &[u8],
         reply: &mut [u8; LONGEST_REPLY],
     ) -> Verdict {
-        let Restriction { flags, .. } = view.restrictions.lookup(arrival.remote);
+        let Restriction { flags, entry } = view.restrictions.lookup(arrival.remote);
+        self.hits.count(&view.restrictions, entry);
         if flags.contains(RestrictFlags::IGNORE) {
             return Verdict::Drop(DropReason::Restricted);
         }
@@ -178,7 +203,9 @@ impl Responder {
         if !version.is_supported() {
             return Verdict::Drop(DropReason::Version);
         }
-        if version == Version::V4 {
+        if Mode::from_bits(first) == Mode::Control {
+            // No time is asked for, and the version says nothing.
+        } else if version == Version::V4 {
             self.counters.this_version += 1;
         } else {
             self.counters.older_version += 1;
@@ -190,7 +217,10 @@ impl Responder {
             Mode::Reserved => {
                 version == Version::V1 && ![123, view.port].contains(&arrival.remote.port())
             }
-            Mode::Server => return Verdict::Engine(flags),
+            Mode::Server => {
+                self.sight(arrival, Mode::Server, version, flags);
+                return Verdict::Engine(flags);
+            }
             Mode::Control => {
                 return if flags.contains(RestrictFlags::NO_QUERY) {
                     Verdict::Drop(DropReason::Restricted)
@@ -220,11 +250,22 @@ impl Responder {
         header: &Header,
         flags: RestrictFlags,
     ) -> ntp_restrict::Verdict {
+        self.sight(arrival, header.mode, header.version, flags)
+    }
+
+    /// Remembers a packet, and says whether it came too fast.
+    fn sight(
+        &mut self,
+        arrival: &Arrival,
+        mode: Mode,
+        version: Version,
+        flags: RestrictFlags,
+    ) -> ntp_restrict::Verdict {
         let sighting = Sighting {
             source: arrival.remote,
-            endpoint: 0,
-            mode: header.mode,
-            version: header.version,
+            endpoint: self.locals.number(arrival.local),
+            mode,
+            version,
         };
         self.clients
             .record(arrival.now.monotonic, &sighting, flags, &self.limit)
@@ -273,15 +314,21 @@ impl Responder {
                     None => return Verdict::Engine(flags),
                 }
             }
-            Trailer::Mac { key_id, digest } => match view.keys.trusted(key_id) {
-                Some(entry)
-                    if entry.allows(arrival.remote.ip())
-                        && entry.key().verify(packet.authenticated(), digest) =>
-                {
-                    Authenticity::Symmetric(entry.key(), key_id)
+            Trailer::Mac { key_id, digest } => {
+                let entry = view.keys.trusted(key_id);
+                self.counters.key_lookups += 1;
+                self.counters.keys_not_found += u64::from(entry.is_none());
+                self.counters.macs_checked += u64::from(entry.is_some());
+                match entry {
+                    Some(entry)
+                        if entry.allows(arrival.remote.ip())
+                            && entry.key().verify(packet.authenticated(), digest) =>
+                    {
+                        Authenticity::Symmetric(entry.key(), key_id)
+                    }
+                    _ => Authenticity::Failed,
                 }
-                _ => Authenticity::Failed,
-            },
+            }
         };
         if flags.contains(RestrictFlags::NO_TRUST)
             && matches!(authenticity, Authenticity::None | Authenticity::Failed)
@@ -306,6 +353,7 @@ impl Responder {
                 copy(mac, &KeyId::CRYPTO_NAK.value().to_be_bytes())
             }
             Authenticity::Symmetric(key, id) => {
+                self.counters.macs_made += 1;
                 let mut buffer = MacBuffer::new();
                 let digest = key.mac(header, &mut buffer);
                 let (head, tail) = mac.split_at_mut(4);

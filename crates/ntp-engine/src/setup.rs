@@ -101,6 +101,8 @@ pub(crate) struct Rest {
     pub(crate) autokey_options: Option<HostOptions>,
     pub(crate) groups: IdentityGroups,
     pub(crate) rules: RestrictRules,
+    /// The `ident` line.
+    pub(crate) default_ident: Option<String>,
 }
 
 impl Setup {
@@ -151,7 +153,7 @@ impl Setup {
         }
         Plan {
             associations,
-            clients: ClientTable::new(ClientTableLimits::default(), rng.random()),
+            clients: ClientTable::new(client_limits(config), rng.random()),
             limit: RateLimit {
                 average_exponent: config.discard.average_exponent,
                 minimum_seconds: config.discard.minimum,
@@ -178,6 +180,7 @@ impl Setup {
                     cohort: config.tos.cohort,
                 },
                 authentication_required: config.switches.is_on(Switch::Authentication),
+                default_ident: config.ident.clone(),
                 rules: rules(config, &self.restricted_hosts),
                 keys: Arc::new(TrustedKeys::new(self.keys, trusted)),
                 autokey: self.autokey,
@@ -328,6 +331,31 @@ fn leap_options(config: &Config, tinker: Tinker) -> LeapOptions {
         steering: config.switches.is_on(Switch::Ntp),
         by_clock: config.switches.is_on(Switch::Kernel),
         tinker,
+    }
+}
+
+/// `mru` and `discard monitor`. Of two bounds on the number of clients the lower one counts.
+fn client_limits(config: &Config) -> ClientTableLimits {
+    let usual = ClientTableLimits::default();
+    let mru = &config.mru;
+    let by_memory = mru
+        .maximum_memory
+        .map(|kibibytes| ClientTableLimits::clients_in(kibibytes as usize));
+    let by_number = mru.maximum_depth.map(|depth| depth as usize);
+    let age = mru.maximum_age;
+    ClientTableLimits {
+        least: mru
+            .minimum_depth
+            .map_or(usual.least, |depth| depth as usize),
+        most: [by_memory, by_number]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(usual.most),
+        age: age.map_or(usual.age, |age| {
+            Some(core::time::Duration::from_secs(age.into()))
+        }),
+        certain_replacement: core::time::Duration::from_secs(config.discard.monitor.into()),
     }
 }
 

@@ -13,20 +13,22 @@ pub(super) struct Listing {
 }
 
 /// The `name=value` items of one variable; a certificate has two.
-pub(super) struct Items<'a>(&'a mut Listing);
+pub(super) struct Items<'a>(pub(super) &'a mut Listing);
 
 impl Listing {
-    /// Adds the variables in `names`, or those in `default` if none is named.
+    /// Adds the variables in `names` that are among `known`, in the order of `known`; or those in
+    /// `default` if none is named. A variable without a value adds nothing.
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::UNKNOWN_VARIABLE`] for a name that `variable` does not know,
-    /// [`ErrorCode::BAD_FORMAT`] for what is no list of names.
+    /// [`ErrorCode::UNKNOWN_VARIABLE`] for a name that is not known, [`ErrorCode::BAD_FORMAT`] for
+    /// what is no list of names.
     pub(super) fn fill(
         &mut self,
         names: &[u8],
+        known: &[&'static str],
         default: &[&str],
-        variable: impl Fn(&str, &mut Items<'_>) -> bool,
+        variable: impl Fn(&str, &mut Items<'_>),
     ) -> Result<(), ErrorCode> {
         let names = std::str::from_utf8(names).map_err(|_| ErrorCode::BAD_FORMAT)?;
         let names =
@@ -37,19 +39,17 @@ impl Listing {
             }
             return Ok(());
         }
-        let mut answered = Vec::new();
+        let mut wanted = Vec::new();
         for name in names.split(',') {
             // `name=value` asks for the name; who reads must not mind the value.
             let name = name.split('=').next().unwrap_or_default().trim();
-            // Each once: who asks the same again and again wants the answer long, and sent to
-            // somebody else.
-            if answered.contains(&name) {
-                continue;
-            }
-            if name.is_empty() || !variable(name, &mut Items(self)) {
-                return Err(ErrorCode::UNKNOWN_VARIABLE);
-            }
-            answered.push(name);
+            let known = known.iter().find(|known| **known == name);
+            wanted.push(*known.ok_or(ErrorCode::UNKNOWN_VARIABLE)?);
+        }
+        // Each once: who asks the same again and again wants the answer long, and sent to
+        // somebody else.
+        for name in known.iter().filter(|name| wanted.contains(name)) {
+            variable(name, &mut Items(self));
         }
         Ok(())
     }
@@ -80,14 +80,18 @@ impl Listing {
 }
 
 impl Items<'_> {
+    /// Octets of the list so far.
+    pub(super) fn length(&self) -> usize {
+        self.0.text.len()
+    }
+
     /// `name=value`.
-    pub(super) fn plain(&mut self, name: &str, value: impl std::fmt::Display) -> bool {
+    pub(super) fn plain(&mut self, name: &str, value: impl std::fmt::Display) {
         self.0.push(&format!("{name}={value}"));
-        true
     }
 
     /// `name="value"`; quotes and control characters in the value become question marks.
-    pub(super) fn quoted(&mut self, name: &str, value: &str) -> bool {
+    pub(super) fn quoted(&mut self, name: &str, value: &str) {
         let value: String = value
             .chars()
             .map(|letter| {
@@ -99,12 +103,11 @@ impl Items<'_> {
             })
             .collect();
         self.0.push(&format!("{name}=\"{value}\""));
-        true
     }
 
     /// `name=0xssssssss.ffffffff`.
-    pub(super) fn time(&mut self, name: &str, time: ntp_wire::WireTimestamp) -> bool {
-        self.plain(name, format_args!("0x{time}"))
+    pub(super) fn time(&mut self, name: &str, time: ntp_wire::WireTimestamp) {
+        self.plain(name, format_args!("0x{time}"));
     }
 }
 
@@ -199,17 +202,17 @@ mod tests {
     #[test]
     fn what_is_asked_twice_is_answered_once() {
         let mut listing = Listing::default();
-        let filled = listing.fill(b"a,a,a", &[], |name, items| items.plain(name, 1));
+        let filled = listing.fill(b"b,a,a,b", &["a", "b"], &[], |name, items| {
+            items.plain(name, 1)
+        });
         assert_eq!(filled, Ok(()));
-        assert_eq!(listing.into_bytes(), b"a=1\r\n");
+        assert_eq!(listing.into_bytes(), b"a=1, b=1\r\n");
     }
 
     #[test]
     fn unknown_and_empty_names_are_refused() {
         let fill = |names: &[u8]| {
-            Listing::default().fill(names, &["a"], |name, items| {
-                name == "a" && items.plain("a", 1)
-            })
+            Listing::default().fill(names, &["a"], &["a"], |name, items| items.plain(name, 1))
         };
         assert_eq!(fill(b""), Ok(()));
         assert_eq!(fill(b"a, a\r\n"), Ok(()));

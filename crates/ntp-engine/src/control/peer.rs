@@ -1,7 +1,7 @@
 //! The variables of an association.
 
 use ntp_wire::control::Flash;
-use ntp_wire::{Duration, Mode, ReferenceId, Stratum};
+use ntp_wire::{Duration, Mode, ReferenceId, Stratum, WireTimestamp};
 
 use super::listing::Items;
 use crate::{
@@ -9,10 +9,11 @@ use crate::{
     association::{Association, Security, Server, Source},
 };
 
-/// Shown of every association, if no name is asked for.
+/// Shown if no name is asked for, where there is a value.
 const DEFAULT: &[&str] = &[
     "srcadr",
     "srcport",
+    "srchost",
     "dstadr",
     "dstport",
     "leap",
@@ -32,6 +33,7 @@ const DEFAULT: &[&str] = &[
     "headway",
     "flash",
     "keyid",
+    "ttl",
     "offset",
     "delay",
     "dispersion",
@@ -39,66 +41,136 @@ const DEFAULT: &[&str] = &[
     "filtdelay",
     "filtoffset",
     "filtdisp",
+    "host",
+    "flags",
+    "signature",
+    "ident",
 ];
 
-/// Shown besides of one with Autokey.
-const AUTOKEY: &[&str] = &["host", "flags", "signature", "ident"];
+/// All, in the order in which those that are asked for are shown; the last three only this daemon
+/// has.
+pub(super) const NAMES: &[&str] = &[
+    "config",
+    "authenable",
+    "authentic",
+    "srcadr",
+    "srcport",
+    "dstadr",
+    "dstport",
+    "leap",
+    "hmode",
+    "stratum",
+    "ppoll",
+    "hpoll",
+    "precision",
+    "rootdelay",
+    "rootdisp",
+    "refid",
+    "reftime",
+    "org",
+    "rec",
+    "xleave",
+    "reach",
+    "unreach",
+    "timer",
+    "delay",
+    "offset",
+    "jitter",
+    "dispersion",
+    "keyid",
+    "filtdelay",
+    "filtoffset",
+    "pmode",
+    "received",
+    "sent",
+    "filtdisp",
+    "flash",
+    "ttl",
+    "peer_var_list",
+    "in",
+    "out",
+    "headway",
+    "bias",
+    "srchost",
+    "timerec",
+    "timereach",
+    "badauth",
+    "bogusorg",
+    "oldpkt",
+    "seldisp",
+    "selbroken",
+    "candidate",
+    "flags",
+    "host",
+    "valid",
+    "initsequence",
+    "initkey",
+    "timestamp",
+    "signature",
+    "ident",
+    "reject",
+    "flasher",
+    "autherror",
+];
 
 /// What is shown of `association` if no name is asked for.
 pub(super) fn default_names(association: &Association) -> Vec<&'static str> {
-    let mut names = DEFAULT.to_vec();
-    let Some(server) = association.server() else {
-        return names;
-    };
-    if let Some(autokey) = &server.autokey {
-        let known = |name: &&&str| match **name {
-            "host" => autokey.server_name().is_some(),
-            "signature" => autokey.signature_name().is_some(),
-            "ident" => {
-                matches!(
-                    &association.settings.security,
-                    Security::Autokey { ident: Some(_) }
-                )
-            }
-            _ => true,
-        };
-        names.extend(AUTOKEY.iter().filter(known));
-    }
-    names
+    let has_hops = matches!(
+        association.source,
+        Source::Announcer(_) | Source::Searcher(_)
+    );
+    let shown = |name: &&&str| **name != "ttl" || has_hops;
+    DEFAULT.iter().filter(shown).copied().collect()
 }
 
 impl Engine {
-    /// Adds the variable `name` of `association`; `false` if there is none.
+    /// Adds the variable `name` of `association`, one of [`NAMES`], if it has a value.
     pub(super) fn peer_variable(
         &self,
         association: &Association,
         name: &str,
         items: &mut Items<'_>,
-    ) -> bool {
+    ) {
         let header = &association.last.header;
         let estimate = association.estimate();
         let server = association.server();
+        let schedule = &association.schedule;
         match name {
             "srcadr" => items.plain(name, source_address(association)),
             "srcport" => items.plain(name, association.remote().map_or(self.port, |to| to.port())),
-            "srchost" => items.quoted(name, &association.settings.name),
-            "dstadr" => items.plain(name, local_address(association)),
-            "dstport" => items.plain(name, self.port),
+            "srchost" => {
+                let is_name = |name: &str| name.parse::<std::net::IpAddr>().is_err();
+                let host = &association.settings.name;
+                if !matches!(association.source, Source::LocalClock(_)) && is_name(host) {
+                    items.quoted(name, host);
+                }
+            }
+            "dstadr" => items.plain(name, association.local_address()),
+            "dstport" => {
+                let is_open = association.endpoint().is_some()
+                    || matches!(association.source, Source::LocalClock(_));
+                items.plain(name, if is_open { self.port } else { 0 });
+            }
             "leap" => items.plain(name, header.leap as u8),
             "stratum" => items.plain(name, header.stratum),
-            "precision" => items.plain(name, header.precision.value()),
+            "precision" => {
+                let heard = association.last.received.map(|_| header.precision);
+                items.plain(name, heard.unwrap_or(self.precision).value());
+            }
             "rootdelay" => items.plain(name, milliseconds(header.root_delay.to_duration())),
             "rootdisp" => items.plain(name, milliseconds(header.root_dispersion.to_duration())),
             "refid" => items.plain(name, reference_id(header.stratum, header.reference_id)),
-            "reftime" if server.is_none() => items.time(name, ntp_wire::WireTimestamp::ZERO),
+            "reftime" if server.is_none() => items.time(name, WireTimestamp::ZERO),
             "reftime" => items.time(name, header.reference_time),
+            // Each answer is matched with its request and then forgotten.
+            "org" => items.time(name, WireTimestamp::ZERO),
             "rec" => items.time(name, association.received_time()),
-            "reach" => items.plain(name, format_args!("0x{:x}", association.schedule.reach())),
-            "unreach" => items.plain(name, association.schedule.unanswered()),
+            "reach" => items.plain(name, format_args!("0x{:x}", schedule.reach())),
+            "unreach" => items.plain(name, schedule.unanswered()),
             "hmode" => items.plain(name, host_mode(association)),
             "pmode" => items.plain(name, peer_mode(association)),
-            "hpoll" => items.plain(name, association.schedule.host_poll().value()),
-            "ppoll" => items.plain(name, association.schedule.peer_poll().value()),
+            "hpoll" => items.plain(name, schedule.host_poll().value()),
+            "ppoll" => items.plain(name, schedule.peer_poll().value()),
             "headway" => items.plain(name, 0),
             "flash" => items.plain(name, format_args!("0x{:x}", association.flash.bits())),
             "keyid" => items.plain(name, key_id(association)),
@@ -109,8 +181,33 @@ impl Engine {
             "filtdelay" => items.plain(name, stages(association, |sample| sample.delay)),
             "filtoffset" => items.plain(name, stages(association, |sample| sample.offset)),
             "filtdisp" => items.plain(name, stages(association, |sample| sample.dispersion)),
+            "config" => items.plain(name, u8::from(!association.ephemeral)),
+            // This is what ntpd 4.2.8 says: 1 where no key is set.
+            "authenable" => items.plain(name, u8::from(key_id(association) == "0")),
+            "authentic" => {
+                let authentic = server.is_some_and(Server::is_authentic);
+                items.plain(name, u8::from(authentic));
+            }
+            "timer" => {
+                let left = schedule.next().since(self.now.monotonic);
+                items.plain(name, left.as_secs());
+            }
+            "timerec" => {
+                let age = association.last.received.map(|time| self.now.wall - time);
+                let uptime = self.now.monotonic.since(self.started).as_secs();
+                let seconds = age.map(|age| age.to_seconds_f64().max(0.0) as u64);
+                items.plain(name, seconds.unwrap_or(uptime));
+            }
+            "timereach" => {
+                let since = association.reach_changed.unwrap_or(self.started);
+                items.plain(name, self.now.monotonic.since(since).as_secs());
+            }
+            "peer_var_list" => items.quoted(name, &NAMES.join(",")),
+            // A sample that is too old, or of a server without time, is not counted but shown.
+            "seldisp" | "selbroken" => items.plain(name, 0),
+            "candidate" => items.plain(name, association.tally as u8),
             "reject" | "flasher" => items.quoted(name, &why_not_used(association)),
-            "received" => items.plain(name, server.map_or(0, |server| server.received)),
+            "received" => items.plain(name, received(association)),
             "sent" => items.plain(name, sent(association)),
             "ttl" => match &association.source {
                 Source::Announcer(announcer) => items.plain(name, announcer.hops),
@@ -119,34 +216,48 @@ impl Engine {
             },
             "badauth" => items.plain(name, server.map_or(0, |server| server.bad_authentication)),
             "bogusorg" => items.plain(name, server.map_or(0, |server| server.bogus)),
+            "oldpkt" => items.plain(name, server.map_or(0, |server| server.duplicates)),
             "autherror" => {
                 let problem = server.and_then(|server| server.problem.as_deref());
-                items.quoted(name, problem.unwrap_or_default())
+                items.quoted(name, problem.unwrap_or_default());
             }
-            "oldpkt" => items.plain(name, server.map_or(0, |server| server.duplicates)),
-            _ => server.is_some_and(|server| autokey_variable(association, server, name, items)),
+            _ => {
+                if let Some(server) = server {
+                    autokey_variable(association, server, name, items);
+                }
+            }
         }
     }
 }
 
-fn autokey_variable(
-    association: &Association,
-    server: &Server,
-    name: &str,
-    items: &mut Items<'_>,
-) -> bool {
+/// Nothing of it is there without Autokey, or before it is known.
+fn autokey_variable(association: &Association, server: &Server, name: &str, items: &mut Items<'_>) {
     let Some(autokey) = &server.autokey else {
-        return false;
+        return;
     };
-    match name {
-        "host" => items.quoted(name, autokey.server_name().unwrap_or("")),
-        "flags" => items.plain(name, autokey.status()),
-        "signature" => items.quoted(name, autokey.signature_name().unwrap_or("")),
+    let text = match name {
+        "flags" => {
+            items.plain(name, autokey.status());
+            None
+        }
+        "host" => autokey.server_name(),
+        "signature" => autokey.signature_name(),
         "ident" => match &association.settings.security {
-            Security::Autokey { ident } => items.quoted(name, ident.as_deref().unwrap_or("")),
-            _ => false,
+            Security::Autokey { ident } => ident.as_deref(),
+            _ => None,
         },
-        _ => false,
+        _ => None,
+    };
+    if let Some(text) = text {
+        items.quoted(name, text);
+    }
+}
+
+/// Address and port, an IPv6 address in brackets.
+pub(super) fn source_endpoint(association: &Association, port: u16) -> String {
+    match association.endpoint() {
+        Some(endpoint) => endpoint.remote.to_string(),
+        None => format!("{}:{port}", source_address(association)),
     }
 }
 
@@ -158,17 +269,9 @@ fn source_address(association: &Association) -> String {
     }
 }
 
-fn local_address(association: &Association) -> String {
-    match (&association.source, association.endpoint()) {
-        (Source::LocalClock(_), _) => "127.0.0.1".into(),
-        (_, Some(endpoint)) => endpoint.local.to_string(),
-        (_, None) => "0.0.0.0".into(),
-    }
-}
-
 /// The mode of our packets; a reference clock is read as a server is. 6, of which there are no
 /// packets, is for one that is listened to.
-fn host_mode(association: &Association) -> u8 {
+pub(super) fn host_mode(association: &Association) -> u8 {
     if let Source::Announcer(_) = association.source {
         return Mode::Broadcast as u8;
     }
@@ -190,12 +293,22 @@ fn peer_mode(association: &Association) -> u8 {
     }
 }
 
+/// A reference clock is asked and answers at once.
+fn received(association: &Association) -> u64 {
+    match &association.source {
+        Source::Server(server) => server.received,
+        Source::LocalClock(clock) => clock.polls.into(),
+        Source::Pool(_) | Source::Announcer(_) | Source::Searcher(_) => 0,
+    }
+}
+
 fn sent(association: &Association) -> u64 {
     match &association.source {
         Source::Announcer(announcer) => announcer.sent,
         Source::Searcher(searcher) => searcher.sent,
         Source::Server(server) => server.sent,
-        Source::LocalClock(_) | Source::Pool(_) => 0,
+        Source::LocalClock(clock) => clock.polls.into(),
+        Source::Pool(_) => 0,
     }
 }
 

@@ -1,8 +1,10 @@
 //! The variables of the system.
 
+use ntp_wire::{AssociationId, Mode};
+
 use super::{
     listing::{Items, minute},
-    peer::{milliseconds, reference_id},
+    peer::{self, milliseconds, reference_id},
 };
 use crate::Engine;
 
@@ -32,12 +34,125 @@ pub(super) const DEFAULT: &[&str] = &[
     "expire",
     "leapsmearinterval",
     "leapsmearoffset",
-    "autokey",
+    "host",
+    "ident",
+    "flags",
+    "digest",
+    "signature",
+    "update",
+    "cert",
+];
+
+/// All, in the order in which those that are asked for are shown.
+pub(super) const NAMES: &[&str] = &[
+    "leap",
+    "stratum",
+    "precision",
+    "rootdelay",
+    "rootdisp",
+    "refid",
+    "reftime",
+    "tc",
+    "peer",
+    "offset",
+    "frequency",
+    "sys_jitter",
+    "clk_jitter",
+    "clock",
+    "processor",
+    "system",
+    "version",
+    "clk_wander",
+    "sys_var_list",
+    "tai",
+    "leapsec",
+    "expire",
+    "mintc",
+    "mru_enabled",
+    "mru_depth",
+    "mru_deepest",
+    "mru_mindepth",
+    "mru_maxage",
+    "mru_maxdepth",
+    "mru_mem",
+    "mru_maxmem",
+    "ss_uptime",
+    "ss_reset",
+    "ss_received",
+    "ss_thisver",
+    "ss_oldver",
+    "ss_badformat",
+    "ss_badauth",
+    "ss_declined",
+    "ss_restricted",
+    "ss_limited",
+    "ss_kodsent",
+    "ss_processed",
+    "ss_lamport",
+    "ss_tsrounding",
+    "peeradr",
+    "peermode",
+    "bcastdelay",
+    "authdelay",
+    "authkeys",
+    "authfreek",
+    "authklookups",
+    "authknotfound",
+    "authkuncached",
+    "authkexpired",
+    "authencrypts",
+    "authdecrypts",
+    "authreset",
+    "koffset",
+    "kfreq",
+    "kmaxerr",
+    "kesterr",
+    "kstflags",
+    "ktimeconst",
+    "kprecis",
+    "kfreqtol",
+    "kppsfreq",
+    "kppsstab",
+    "kppsjitter",
+    "kppscalibdur",
+    "kppscalibs",
+    "kppscaliberrs",
+    "kppsjitexc",
+    "kppsstbexc",
+    "iostats_reset",
+    "total_rbuf",
+    "free_rbuf",
+    "used_rbuf",
+    "rbuf_lowater",
+    "io_dropped",
+    "io_ignored",
+    "io_received",
+    "io_sent",
+    "io_sendfailed",
+    "io_wakeups",
+    "io_goodwakeups",
+    "timerstats_reset",
+    "timer_overruns",
+    "timer_xmts",
+    "fuzz",
+    "clk_wander_threshold",
+    "leapsmearinterval",
+    "leapsmearoffset",
+    "flags",
+    "host",
+    "update",
+    "cert",
+    "signature",
+    "until",
+    "ident",
+    "digest",
+    // What only this daemon has.
+    "state",
 ];
 
 impl Engine {
-    /// Adds the variable `name`; `false` if there is none.
-    pub(super) fn system_variable(&self, name: &str, items: &mut Items<'_>) -> bool {
+    /// Adds the variable `name`, one of [`NAMES`], if it has a value.
+    pub(super) fn system_variable(&self, name: &str, items: &mut Items<'_>) {
         let state = &self.system.state;
         let clock = self.system.loop_status();
         match name {
@@ -55,7 +170,7 @@ impl Engine {
             "refid" => items.plain(name, reference_id(state.stratum, state.reference_id)),
             "reftime" => items.time(name, state.reference_time),
             "clock" => items.time(name, self.now.wall.to_wire()),
-            "peer" => items.plain(name, self.system.peer.map_or(0, |peer| peer.value())),
+            "peer" => items.plain(name, self.system.peer.map_or(0, AssociationId::value)),
             "tc" => items.plain(name, clock.time_constant.value()),
             "mintc" => items.plain(name, clock.minimum_time_constant.value()),
             "offset" => items.plain(
@@ -70,15 +185,27 @@ impl Engine {
             "clk_jitter" => items.plain(name, milliseconds(clock.jitter)),
             "clk_wander" => items.plain(name, format_args!("{:.3}", clock.wander.value())),
             "state" => items.plain(name, clock.state.code()),
-            _ => {
-                self.leap_variable(name, items)
-                    || self.counter(name, items)
-                    || self.autokey_variable(name, items)
+            "sys_var_list" => items.quoted(name, &NAMES.join(",")),
+            "peeradr" => match self.system_peer() {
+                Some(peer) => items.plain(name, peer::source_endpoint(peer, self.port)),
+                None => items.plain(name, "0.0.0.0:0"),
+            },
+            "peermode" => {
+                let mode = self.system_peer().map_or(0, peer::host_mode);
+                // The mode of our packets, of which there are none to a clock.
+                let is_clock = self
+                    .system_peer()
+                    .is_some_and(|peer| peer.server().is_none());
+                items.plain(name, if is_clock { Mode::Client as u8 } else { mode });
             }
+            "fuzz" => items.plain(name, milliseconds(self.precision.to_duration())),
+            "clk_wander_threshold" => items.plain(name, "0.100"),
+            _ if self.leap_variable(name, items) || self.counter(name, items) => {}
+            _ => self.autokey_variable(name, items),
         }
     }
 
-    /// What is not known is not shown, and no error.
+    /// What is not known is not shown.
     fn leap_variable(&self, name: &str, items: &mut Items<'_>) -> bool {
         let leaps = &self.leap.leaps;
         let shown = match name {
@@ -96,40 +223,24 @@ impl Engine {
             }),
             _ => return false,
         };
-        shown.is_none_or(|shown| items.plain(name, shown))
+        if let Some(shown) = shown {
+            items.plain(name, shown);
+        }
+        true
     }
 
-    fn counter(&self, name: &str, items: &mut Items<'_>) -> bool {
-        let counters = self.responder.counters();
-        let uptime = self.now.monotonic.since(self.started).as_secs();
-        let value = match name {
-            "ss_uptime" | "ss_reset" => uptime,
-            "ss_received" => counters.received,
-            "ss_processed" => counters.answered,
-            "ss_thisver" => counters.this_version,
-            "ss_oldver" => counters.older_version,
-            "ss_badformat" => counters.bad_format,
-            "ss_badauth" => counters.bad_authentication,
-            "ss_declined" => counters.declined,
-            "ss_restricted" => counters.restricted,
-            "ss_limited" => counters.limited,
-            "ss_kodsent" => counters.kisses,
-            _ => return false,
-        };
-        items.plain(name, value)
-    }
-
-    fn autokey_variable(&self, name: &str, items: &mut Items<'_>) -> bool {
+    /// Nothing of it is there without `crypto`.
+    fn autokey_variable(&self, name: &str, items: &mut Items<'_>) {
         let Some(host) = &self.autokey else {
-            return name == "autokey";
+            return;
         };
         match name {
-            // Not a variable but where the list of all goes on.
-            "autokey" => ["host", "flags", "digest", "signature", "update", "cert"]
-                .iter()
-                .all(|name| self.autokey_variable(name, items)),
             "host" => items.quoted(name, host.name()),
-            "ident" => items.quoted(name, ""),
+            "ident" => {
+                if let Some(group) = &self.default_ident {
+                    items.quoted(name, group);
+                }
+            }
             "flags" => items.plain(name, host.status()),
             "digest" => items.quoted(name, &host.digest_name().to_ascii_lowercase()),
             "signature" => items.quoted(name, host.signature_name()),
@@ -137,19 +248,18 @@ impl Engine {
                 Some(time) => items.plain(name, minute(time)),
                 None => items.plain(name, 0),
             },
-            "cert" => host.certificates().all(|certificate| {
-                items.quoted(
-                    name,
-                    &format!(
+            "cert" => {
+                for certificate in host.certificates() {
+                    let text = format!(
                         "{} {} {:#x}",
                         certificate.subject, certificate.issuer, certificate.flags
-                    ),
-                ) && items.plain("until", minute(certificate.until))
-            }),
-            "until" => host
-                .certificates()
-                .all(|certificate| items.plain("until", minute(certificate.until))),
-            _ => false,
+                    );
+                    items.quoted(name, &text);
+                    items.plain("until", minute(certificate.until));
+                }
+            }
+            "until" => items.plain(name, minute(host.expires())),
+            _ => {}
         }
     }
 }

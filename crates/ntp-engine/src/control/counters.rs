@@ -1,0 +1,140 @@
+//! What was counted, in the variables of the system: `sysstats`, `monstats`, `authinfo`,
+//! `iostats`, `timerstats` and `kerninfo` of ntpq.
+
+use ntp_restrict::{ClientTableLimits, RestrictFlags};
+use ntp_wire::Leap;
+
+use super::{listing::Items, peer::milliseconds};
+use crate::Engine;
+
+/// Parts per million that the frequency can be corrected by.
+const FREQUENCY_TOLERANCE: u16 = 500;
+
+impl Engine {
+    /// Adds the variable `name`; `false` if it is no counter.
+    pub(super) fn counter(&self, name: &str, items: &mut Items<'_>) -> bool {
+        let Some(value) = self
+            .packet_counter(name)
+            .or_else(|| self.key_counter(name))
+            .or_else(|| self.traffic_counter(name))
+            .or_else(|| self.client_counter(name))
+        else {
+            return self.kernel_variable(name, items);
+        };
+        if name == "mru_enabled" {
+            items.plain(name, format_args!("{value:#x}"));
+        } else {
+            items.plain(name, value);
+        }
+        true
+    }
+
+    /// Seconds since the start: nothing is ever reset.
+    fn uptime(&self) -> u64 {
+        self.now.monotonic.since(self.started).as_secs()
+    }
+
+    fn packet_counter(&self, name: &str) -> Option<u64> {
+        let counters = self.responder.counters();
+        Some(match name {
+            "ss_uptime" | "ss_reset" => self.uptime(),
+            "ss_received" => counters.received,
+            "ss_processed" => counters.answered,
+            "ss_thisver" => counters.this_version,
+            "ss_oldver" => counters.older_version,
+            "ss_badformat" => counters.bad_format,
+            "ss_badauth" => counters.bad_authentication,
+            "ss_declined" => counters.declined,
+            "ss_restricted" => counters.restricted,
+            "ss_limited" => counters.limited,
+            "ss_kodsent" => counters.kisses,
+            // Of clocks that ran backwards between a request and its answer: ours are read so that
+            // they cannot.
+            "ss_lamport" | "ss_tsrounding" => 0,
+            _ => return None,
+        })
+    }
+
+    fn key_counter(&self, name: &str) -> Option<u64> {
+        let counters = self.responder.counters();
+        Some(match name {
+            "authreset" => self.uptime(),
+            "authkeys" => self.keys.len() as u64,
+            "authklookups" => counters.key_lookups,
+            "authknotfound" => counters.keys_not_found,
+            "authencrypts" => counters.macs_made,
+            "authdecrypts" => counters.macs_checked,
+            // Keys are neither cached nor kept in reserve, and do not expire.
+            "authfreek" | "authkuncached" | "authkexpired" => 0,
+            _ => return None,
+        })
+    }
+
+    fn traffic_counter(&self, name: &str) -> Option<u64> {
+        let traffic = &self.traffic;
+        Some(match name {
+            "iostats_reset" | "timerstats_reset" => self.uptime(),
+            "io_received" | "io_goodwakeups" | "io_wakeups" => traffic.received,
+            "io_sent" => traffic.sent,
+            "io_sendfailed" => traffic.failed,
+            "timer_xmts" => traffic.polls,
+            // There are no buffers of our own between the kernel and the one who answers.
+            "total_rbuf" | "free_rbuf" | "used_rbuf" | "rbuf_lowater" => 0,
+            "io_dropped" | "io_ignored" | "timer_overruns" => 0,
+            _ => return None,
+        })
+    }
+
+    fn client_counter(&self, name: &str) -> Option<u64> {
+        let clients = self.responder.clients();
+        let limits = clients.limits();
+        let kibibytes = |count: usize| {
+            let octets = count.saturating_mul(ClientTableLimits::OCTETS_PER_CLIENT);
+            (octets.saturating_add(512) / 1024) as u64
+        };
+        Some(match name {
+            "mru_enabled" => {
+                let limited = |entry: &ntp_restrict::RestrictEntry| {
+                    entry.flags.contains(RestrictFlags::LIMITED)
+                };
+                1 | u64::from(self.view.restrictions.entries().iter().any(limited)) << 1
+            }
+            "mru_depth" => clients.len() as u64,
+            "mru_deepest" => clients.peak() as u64,
+            "mru_mindepth" => limits.least as u64,
+            "mru_maxdepth" => limits.most as u64,
+            "mru_maxage" => limits.age.map_or(0, |age| age.as_secs()),
+            "mru_mem" => kibibytes(clients.len()),
+            "mru_maxmem" => kibibytes(limits.most),
+            _ => return None,
+        })
+    }
+
+    /// The kernel's clock as we steer it: by its frequency alone, without the kernel's own loop.
+    fn kernel_variable(&self, name: &str, items: &mut Items<'_>) -> bool {
+        let clock = self.system.loop_status();
+        let state = &self.system.state;
+        match name {
+            "koffset" => items.plain(name, 0),
+            "kfreq" => items.plain(name, self.rate.unwrap_or_default().value()),
+            "kmaxerr" => {
+                let error = self.system.root_distance(self.now.monotonic);
+                items.plain(name, milliseconds(error));
+            }
+            "kesterr" => items.plain(name, milliseconds(state.jitter)),
+            "kstflags" => {
+                let synchronised = state.leap != Leap::Unsynchronised;
+                items.quoted(name, if synchronised { "nano" } else { "unsync nano" });
+            }
+            "ktimeconst" => items.plain(name, clock.time_constant.value()),
+            "kprecis" => items.plain(name, "1e-06"),
+            "kfreqtol" => items.plain(name, FREQUENCY_TOLERANCE),
+            "kppsfreq" | "kppsstab" | "kppsjitter" | "kppscalibdur" | "kppscalibs"
+            | "kppscaliberrs" | "kppsjitexc" | "kppsstbexc" => items.plain(name, 0),
+            "authdelay" => items.plain(name, "0.000"),
+            "bcastdelay" => items.plain(name, milliseconds(self.to_many.listening.delay)),
+            _ => return false,
+        }
+        true
+    }
+}
