@@ -1,4 +1,4 @@
-//! The client's dance with one server.
+//! The dance with one other host.
 
 use std::time::Duration;
 
@@ -7,16 +7,20 @@ use ntp_wire::{AssociationId, KeyId, Monotonic};
 
 use crate::{
     Cookie, Event, Host, IdentityKey, Opcode, ReceiveError, RestartReason, Stamp, StatusWord,
-    event::Events, key_list::KeyList,
+    chain::Chain, event::Events, key_list::KeyList,
 };
 
+mod broadcast;
 mod renewal;
 mod reply;
 mod request;
+mod symmetric;
 mod trail;
 
+use broadcast::Hearing;
 use renewal::Renewal;
 pub use reply::Received;
+use symmetric::Counterpart;
 use trail::Trail;
 
 /// After this long all is asked anew: 2^19 s, six days.
@@ -51,19 +55,34 @@ const QUIET: Duration = Duration::from_secs(60);
 /// The longest pause between two tries of what is not needed for time: this many polls.
 const LONGEST_PAUSE: u8 = 64;
 
+/// What two hosts are to each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Relation {
+    /// We ask, the other answers (modes 3 and 4).
+    #[default]
+    Client,
+    /// Each tells the other (modes 1 and 2), and each proves the other.
+    Peer,
+    /// The other tells everybody (mode 5); we ask as clients until it is proven, and then listen.
+    Listener,
+}
+
 /// How an association is configured.
 #[derive(Clone, Debug)]
-pub struct ClientOptions {
+pub struct AssociationOptions {
     /// The association, as `ntpq -c as` lists it; it travels in every request. Not 0.
     pub association: AssociationId,
+    /// What the other host is to us.
+    pub relation: Relation,
     /// `ident` of the `server` line: the group whose parameters the server must know. With it, a
     /// server that does not offer the scheme is refused.
     pub ident: Option<String>,
 }
 
-/// The client's dance with one server (RFC 5906 section 11.4): ASSOC, CERT until a trusted host is
+/// The dance with one other host (RFC 5906 section 11.4): ASSOC, CERT until a trusted host is
 /// reached, IFF, GQ or MV where parameters of its group are at hand, COOKIE, and once the own clock is
-/// synchronised SIGN and LEAP.
+/// synchronised SIGN and LEAP. What is said here of clients and their servers holds for
+/// [peers and listeners](Relation) too, which also ask for the autokey values (AUTO).
 ///
 /// Each request is made by [`seal_request`](Self::seal_request), each reply that passed the origin
 /// check goes to [`receive`](Self::receive). What is asked next follows from what is still missing,
@@ -97,15 +116,27 @@ pub struct ClientOptions {
 ///
 /// In the same way the dance is done anew after six days, and in the last day of a certificate. The
 /// cookie alone is asked for anew each 18 hours.
+///
+/// # Peers
+///
+/// A packet between peers can carry an answer and a question. Each of the two makes half of their
+/// cookie, and while one of them is not synchronised, so that it can sign nothing, the cookie is the
+/// one that everybody knows. Then, and for listeners always, what proves a packet is its key
+/// identifier, which must follow from the last one in the signed list of the sender; who is on the
+/// way can take that identifier for a packet of his own.
 #[derive(Debug)]
 pub struct Association {
-    options: ClientOptions,
+    options: AssociationOptions,
     /// The dance that is under way, or complete.
     dance: Dance,
     /// What is proven, while the dance is done once more.
     standing: Option<Box<Dance>>,
     renewal: Renewal,
     list: KeyList,
+    /// What peers owe each other.
+    counterpart: Counterpart,
+    /// What a listener has heard.
+    hearing: Hearing,
     sent: Option<Sent>,
     began: Option<Monotonic>,
     refusals: u8,
@@ -129,6 +160,14 @@ struct Dance {
     trail: Trail,
     identity: Identity,
     cookie: Option<CookieValue>,
+    list: Option<ListValue>,
+}
+
+/// The other host's key list, and when its beginning was signed.
+#[derive(Debug)]
+struct ListValue {
+    chain: Chain,
+    timestamp: Stamp,
 }
 
 /// What ASSOC has told.
@@ -229,13 +268,15 @@ impl Pause {
 
 impl Association {
     /// An association that has asked nothing yet.
-    pub fn new(options: ClientOptions) -> Self {
+    pub fn new(options: AssociationOptions) -> Self {
         Self {
             options,
             dance: Dance::default(),
             standing: None,
             renewal: Renewal::default(),
             list: KeyList::default(),
+            counterpart: Counterpart::default(),
+            hearing: Hearing::default(),
             sent: None,
             began: None,
             refusals: 0,
@@ -330,10 +371,15 @@ impl Association {
     }
 
     fn begin_anew(&mut self, reason: RestartReason) {
+        if self.cookie() != Cookie::PUBLIC {
+            // It was made with that.
+            self.list.forget();
+        }
         self.dance = Dance::default();
         self.standing = None;
         self.renewal.forget();
-        self.list.forget();
+        self.counterpart.forget();
+        self.hearing = Hearing::default();
         self.sent = None;
         self.began = None;
         self.refusals = 0;
@@ -356,9 +402,13 @@ impl Association {
         Some((key, server.scheme))
     }
 
+    /// What bare packets are made with: the cookie that everybody knows, as long as there is no
+    /// other, or as long as a peer does not know it, too.
     fn cookie(&self) -> Cookie {
-        let cookie = self.proven().cookie.as_ref();
-        cookie.map_or(Cookie::PUBLIC, |value| value.cookie)
+        match &self.proven().cookie {
+            Some(value) if self.counterpart.has_our_half(self.options.relation) => value.cookie,
+            _ => Cookie::PUBLIC,
+        }
     }
 }
 

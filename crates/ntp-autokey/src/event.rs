@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ntp_keys::SignatureScheme;
-use ntp_wire::AssociationId;
+use ntp_wire::{AssociationId, KeyId};
 
 use crate::{IdentityScheme, LeapValues, ReceiveError, Stamp, StatusWord};
 
@@ -59,6 +59,17 @@ pub enum Event {
         /// When it was signed.
         timestamp: Stamp,
         /// When the server's values were.
+        filestamp: Stamp,
+    },
+    /// Where the other host's key list begins is known (AUTO).
+    Autokey {
+        /// How many key identifiers follow the first one.
+        sequence: u32,
+        /// The key identifier that proves the first one.
+        key_id: KeyId,
+        /// When it was signed.
+        timestamp: Stamp,
+        /// When the host's values were.
         filestamp: Stamp,
     },
     /// The server has proven who it is: its time may be used from now on.
@@ -184,6 +195,16 @@ impl fmt::Display for Event {
                 timestamp,
                 filestamp,
             } => write!(f, "cook - ts {timestamp} fs {filestamp}"),
+            Self::Autokey {
+                sequence,
+                key_id,
+                timestamp,
+                filestamp,
+            } => write!(
+                f,
+                "auto seq {sequence} key {:x} ts {timestamp} fs {filestamp}",
+                key_id.value()
+            ),
             Self::Proventic => f.write_str("proventic"),
             Self::Signed(note) => write!(f, "sign {note}"),
             Self::Leap { values, filestamp } => write!(

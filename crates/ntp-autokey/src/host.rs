@@ -1,9 +1,9 @@
 //! The identity of this host, and the server.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ntp_keys::{Certificate, DigestAlgorithm, PrivateKey, SignError, SignatureScheme, VerifyError};
-use ntp_wire::Timestamp;
+use ntp_wire::{Packet, Timestamp};
 use rand::{Rng, SeedableRng, rngs::ChaCha20Rng};
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     Stamp, StatusWord, WorkLimits,
     certificate_cache::CertificateCache,
     event::Events,
+    key_list::ListStart,
     name,
     server_secret::{self, ServerSecret},
     signed_value::{SignedValue, Signer},
@@ -22,7 +23,9 @@ mod job;
 mod respond;
 
 use answer_cache::AnswerCache;
+pub(crate) use job::Asked;
 pub use job::{Finished, Job};
+pub(crate) use respond::Prepared;
 pub use respond::{Refusal, Reply, Response};
 
 /// What a host is: its keys and its certificate, as ntp-keygen makes them.
@@ -117,6 +120,8 @@ pub struct Host {
     leap_filestamp: Stamp,
     signed_leap: Option<SignedValue>,
     answers: AnswerCache,
+    /// The signed autokey values of what we announce, by association.
+    announced: BTreeMap<u32, SignedValue>,
     updated: Option<Timestamp>,
     limiter: WorkLimiter,
     random: ChaCha20Rng,
@@ -234,6 +239,7 @@ impl Host {
             leap_filestamp: filestamp,
             signed_leap: None,
             answers: AnswerCache::default(),
+            announced: BTreeMap::new(),
             updated: None,
             limiter: WorkLimiter::new(options.limits, random.next_u64()),
             random,
@@ -266,6 +272,7 @@ impl Host {
         self.cache.renew(certificate, filestamp);
         self.signed_leap = None;
         self.answers.clear();
+        self.announced.clear();
         self.events.push(identity.setup());
         self.identity = Arc::new(identity);
         if self.updated.is_some() {
@@ -343,6 +350,12 @@ impl Host {
         self.keys.clone()
     }
 
+    /// Whether a packet with extension fields was made by somebody who speaks Autokey as we do: its
+    /// MAC is right for its way from `source` to `destination`. Anybody can make it.
+    pub fn recognises(&self, destination: IpAddr, source: IpAddr, packet: &Packet<'_>) -> bool {
+        self.keys.verify(destination, source, packet).is_some()
+    }
+
     /// The next thing worth a line in the log.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop()
@@ -418,6 +431,25 @@ impl Host {
         }
     }
 
+    /// Signs the autokey values of a key list.
+    pub(crate) fn sign_list(
+        &self,
+        now: Timestamp,
+        start: ListStart,
+    ) -> Result<SignedValue, SignError> {
+        let filestamp = self.updated_stamp();
+        self.identity.signer.sign(now, filestamp, start.to_octets())
+    }
+
+    /// Keeps the signed autokey values of what this association announces, for who missed them.
+    pub(crate) fn announce(&mut self, association: u32, value: SignedValue) {
+        self.announced.insert(association, value);
+    }
+
+    pub(crate) fn has_announced(&self, association: u32) -> bool {
+        self.announced.contains_key(&association)
+    }
+
     /// Has everything signed anew that changes with time.
     fn update(&mut self, now: Timestamp) {
         self.updated = Some(now);
@@ -429,7 +461,7 @@ impl Host {
     }
 
     /// When values were last signed anew, in whole seconds.
-    fn updated_stamp(&self) -> Stamp {
+    pub(crate) fn updated_stamp(&self) -> Stamp {
         self.updated.map_or(Stamp::NEVER, Stamp::of)
     }
 }

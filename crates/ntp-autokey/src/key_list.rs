@@ -21,6 +21,36 @@ const LIFETIME: Duration = Duration::from_secs(1 << 12);
 pub(crate) struct KeyList {
     identifiers: Vec<KeyId>,
     made: Monotonic,
+    start: Option<ListStart>,
+    is_new: bool,
+}
+
+/// The autokey values: what proves the first identifier of a list, and with it all others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ListStart {
+    /// The identifier that would have been made next.
+    pub(crate) key_id: KeyId,
+    /// How many identifiers follow the first one.
+    pub(crate) sequence: u32,
+}
+
+impl ListStart {
+    /// As they stand in a message.
+    pub(crate) fn to_octets(self) -> Vec<u8> {
+        [self.key_id.value(), self.sequence]
+            .into_iter()
+            .flat_map(u32::to_be_bytes)
+            .collect()
+    }
+
+    /// From a message.
+    pub(crate) fn from_octets(octets: &[u8]) -> Option<Self> {
+        let [a, b, c, d, e, f, g, h] = *<&[u8; 8]>::try_from(octets).ok()?;
+        Some(Self {
+            key_id: KeyId::new(u32::from_be_bytes([a, b, c, d])),
+            sequence: u32::from_be_bytes([e, f, g, h]),
+        })
+    }
 }
 
 impl KeyList {
@@ -39,6 +69,7 @@ impl KeyList {
             return key_id;
         }
         let mut key_id = first(random);
+        self.start = None;
         // A clock that is about to be set makes no list.
         if exchange.synchronised {
             self.made = exchange.monotonic;
@@ -51,14 +82,30 @@ impl KeyList {
                     SessionKey::new(algorithm, exchange.local, exchange.remote, key_id, cookie)
                         .next_key_id();
             }
+            self.start = u32::try_from(self.identifiers.len())
+                .ok()
+                .and_then(|length| length.checked_sub(1))
+                .map(|sequence| ListStart { key_id, sequence });
+            self.is_new = true;
             key_id = self.identifiers.pop().unwrap_or_else(|| first(random));
         }
         key_id
     }
 
+    /// The autokey values of the list in use, if there is one.
+    pub(crate) const fn start(&self) -> Option<ListStart> {
+        self.start
+    }
+
+    /// Whether a list has been made since this was last asked.
+    pub(crate) const fn take_new(&mut self) -> bool {
+        std::mem::replace(&mut self.is_new, false)
+    }
+
     /// Starts a new list with the next request: the cookie is another.
     pub(crate) fn forget(&mut self) {
         self.identifiers.clear();
+        self.start = None;
     }
 }
 

@@ -5,8 +5,8 @@
 //! caller's buffer. Nothing here knows sockets, files or clocks.
 //!
 //! ```
-//! use ntp_autokey::{Association, ClientOptions, Credentials, Exchange, Host, HostOptions};
-//! use ntp_autokey::{IdentityGroups, Reply, Stamp};
+//! use ntp_autokey::{Association, AssociationOptions, Credentials, Exchange, Host, HostOptions};
+//! use ntp_autokey::{IdentityGroups, Relation, Reply, Stamp};
 //! use ntp_keys::{Certificate, CertificateRequest, CertificateTrust, PrivateKey, SignatureScheme};
 //! use ntp_wire::{AssociationId, Duration, Monotonic, Packet, Timestamp};
 //! use rand::{SeedableRng, rngs::ChaCha20Rng};
@@ -43,7 +43,11 @@
 //! let mut client = host("client", CertificateTrust::Ordinary, 2)?;
 //! server.set_synchronised(now, true);
 //!
-//! let options = ClientOptions { association: AssociationId::new(4711), ident: None };
+//! let options = AssociationOptions {
+//!     association: AssociationId::new(4711),
+//!     relation: Relation::Client,
+//!     ident: None,
+//! };
 //! let mut association = Association::new(options);
 //! let at_client = Exchange {
 //!     local: "10.0.0.2".parse()?,
@@ -82,9 +86,10 @@
 //!   [`Finished`]; [`WorkLimits`] say how much of it strangers may ask for
 //! - the packet path: [`SessionKeys`] checks and seals packets without extension fields; a clone
 //!   goes to each thread
-//! - another host: [`Association`], one for each server; [`Exchange`] says where and when a packet
+//! - another host: [`Association`], one for each server or peer ([`Relation`]); [`Exchange`] says where and when a packet
 //!   goes, [`Received`] and [`ReceiveError`] what a reply brought, [`StatusWord`] how far the dance
 //!   has come
+//! - many: an [`Announcer`] makes the packets for a broadcast address or group
 //! - identity: an [`IdentityKey`] challenges, answers and verifies; it is an [`IffKey`], a [`GqKey`],
 //!   an [`MvServerKey`] or an [`MvClientKey`]. [`IdentityGroups`] finds the right one
 //! - the log: [`Event`]
@@ -98,8 +103,6 @@
 //! cookie. It does no public-key work beyond [`WorkLimits`], keeps nothing of a client, and begins
 //! anew only after repeated refusals (see [`Association`]).
 //!
-//! Symmetric modes and broadcast are not spoken: their messages are read ([`Opcode`]) and refused.
-//!
 //! # What Autokey cannot do
 //!
 //! Autokey is weak by design, and is here for those who have nothing else. Röttger's analysis
@@ -110,10 +113,12 @@
 //! both sides know it. Session keys with MD5 and RSA keys of 512 bits are accepted because hosts of
 //! 2008 have no others.
 
+mod announcer;
 mod association;
 #[cfg(test)]
 mod captures;
 mod certificate_cache;
+mod chain;
 mod der;
 mod event;
 mod exchange;
@@ -132,7 +137,8 @@ mod status_word;
 mod test_material;
 mod work_limit;
 
-pub use association::{Association, ClientOptions, Received};
+pub use announcer::Announcer;
+pub use association::{Association, AssociationOptions, Received, Relation};
 pub use certificate_cache::CachedCertificate;
 pub use event::{CertificateNote, Event, RestartReason};
 pub use exchange::Exchange;

@@ -21,6 +21,9 @@ pub enum ReceiveError {
     /// Another key identifier than the request's.
     #[error("the reply's key identifier is not the request's")]
     WrongKeyId,
+    /// The key identifier is not in the other host's list, or has been used.
+    #[error("the key identifier does not follow from the last one: the list is another")]
+    NotInList,
     /// The MAC is wrong.
     #[error("the reply's MAC is wrong: the addresses differ on the way, or the `crypto digest`")]
     BadMac,
@@ -220,6 +223,7 @@ impl ReceiveError {
             | Self::CryptoNak
             | Self::ServerError
             | Self::WrongKeyId
+            | Self::NotInList
             | Self::BadMac
             | Self::Unexpected => 0x10f,
         }

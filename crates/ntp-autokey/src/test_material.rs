@@ -15,8 +15,8 @@ use num_bigint::BigUint;
 use rand::{CryptoRng, Rng, SeedableRng, rngs::ChaCha20Rng};
 
 use crate::{
-    Association, ClientOptions, Credentials, Exchange, Host, HostOptions, IdentityGroups,
-    IdentityKey, IffKey, ReceiveError, Received, Refusal, Reply, Stamp, WorkLimits,
+    Association, AssociationOptions, Credentials, Exchange, Host, HostOptions, IdentityGroups,
+    IdentityKey, IffKey, ReceiveError, Received, Refusal, Relation, Reply, Stamp, WorkLimits,
 };
 
 pub(crate) const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
@@ -211,7 +211,8 @@ impl World {
         Self {
             server: server.host(),
             client: client.host(),
-            association: Association::new(ClientOptions {
+            association: Association::new(AssociationOptions {
+                relation: Relation::Client,
                 association: AssociationId::new(64_374),
                 ident: ident.map(str::to_owned),
             }),

@@ -69,6 +69,8 @@ pub struct Engine {
     /// There if `crypto` is configured.
     autokey_options: Option<HostOptions>,
     groups: IdentityGroups,
+    /// `ident`: the group of those who come by themselves.
+    ident: Option<String>,
     pub(crate) associations: Vec<Association>,
     pub(crate) system: System,
     pub(crate) responder: Responder,
@@ -151,6 +153,7 @@ impl Engine {
             autokey: rest.autokey,
             autokey_options: rest.autokey_options,
             groups: rest.groups,
+            ident: rest.ident,
             associations,
             system,
             responder: Responder::new(clients, limit),

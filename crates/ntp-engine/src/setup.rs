@@ -100,6 +100,8 @@ pub(crate) struct Rest {
     /// There if `crypto` is configured.
     pub(crate) autokey_options: Option<HostOptions>,
     pub(crate) groups: IdentityGroups,
+    /// `ident`: the Autokey group of those who come by themselves.
+    pub(crate) ident: Option<String>,
     pub(crate) rules: RestrictRules,
     /// The `ident` line.
     pub(crate) default_ident: Option<String>,
@@ -186,6 +188,7 @@ impl Setup {
                 autokey: self.autokey,
                 autokey_options: config.crypto.as_ref().map(|_| self.autokey_options),
                 groups: self.groups,
+                ident: config.ident.clone(),
                 program: self.program,
             },
         }

@@ -20,8 +20,8 @@ use nix::{
     unistd::Pid,
 };
 use ntp_autokey::{
-    Association, ClientOptions, Cookie, Credentials, Direction, Exchange, Host, HostOptions,
-    IdentityGroups, Message, Opcode, SessionKey, Stamp, Value,
+    Association, AssociationOptions, Cookie, Credentials, Direction, Exchange, Host, HostOptions,
+    IdentityGroups, Message, Opcode, Relation, SessionKey, Stamp, Value,
 };
 use ntp_keys::{
     Certificate, CertificateRequest, CertificateTrust, DigestAlgorithm, PrivateKey, SignatureScheme,
@@ -308,7 +308,8 @@ fn some_key(random: &mut ChaCha12Rng) -> Vec<u8> {
 /// time. What is lost is asked again.
 fn dance(host: &mut Host, from: Ipv4Addr, server: SocketAddr, end: Instant) -> Option<Duration> {
     let socket = socket(from, server).ok()?;
-    let mut association = Association::new(ClientOptions {
+    let mut association = Association::new(AssociationOptions {
+        relation: Relation::Client,
         association: AssociationId::new(4711),
         ident: None,
     });

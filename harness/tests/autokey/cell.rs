@@ -12,18 +12,25 @@ use crate::{Scheme, Whose, keys, start, wire::Messages};
 /// The reference sends one step a poll, so that 35 s are usual; a busy machine needs more.
 const PATIENCE: Duration = Duration::from_secs(100);
 
+/// How long those have that can't.
+const WATCHED: Duration = Duration::from_secs(45);
+
 /// How the two are connected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Relation {
     ClientServer,
+    Symmetric,
+    Broadcast,
 }
 
 impl Relation {
-    pub(crate) const ALL: [Self; 1] = [Self::ClientServer];
+    pub(crate) const ALL: [Self; 3] = [Self::ClientServer, Self::Symmetric, Self::Broadcast];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::ClientServer => "client/server",
+            Self::Symmetric => "symmetric",
+            Self::Broadcast => "broadcast",
         }
     }
 
@@ -32,12 +39,27 @@ impl Relation {
         let polls = "minpoll 3 maxpoll 3";
         match self {
             Self::ClientServer => format!("server {server} iburst {polls} autokey {ident}"),
+            Self::Symmetric => format!("peer {server} {polls} autokey {ident}"),
+            // The group of a server that is not written down stands in a line of its own.
+            Self::Broadcast if server.is_ipv4() => format!("broadcastclient\n{ident}"),
+            Self::Broadcast => format!("multicastclient ff02::101\n{ident}"),
+        }
+    }
+
+    /// The line of the server.
+    fn of_server(self, client: IpAddr) -> String {
+        let polls = "minpoll 3 maxpoll 3";
+        match self {
+            Self::ClientServer => String::new(),
+            Self::Symmetric => format!("peer {client} {polls} autokey"),
+            Self::Broadcast if client.is_ipv4() => format!("broadcast 10.0.0.255 {polls} autokey"),
+            Self::Broadcast => format!("broadcast ff02::101 {polls} autokey"),
         }
     }
 }
 
 /// What is tried.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Cell {
     pub(crate) scheme: Scheme,
     pub(crate) relation: Relation,
@@ -56,8 +78,8 @@ pub(crate) enum Outcome {
 }
 
 impl Cell {
-    /// Tries it.
-    pub(crate) fn run(self, reference: &Reference) -> Outcome {
+    /// Tries it; `works` says what is to be expected, and so how long to wait.
+    pub(crate) fn run(self, reference: &Reference, works: bool) -> Outcome {
         let trial = Trial {
             cell: self,
             network: Network::new().unwrap(),
@@ -68,7 +90,7 @@ impl Cell {
         let server_process = start(reference, server, self.server);
         wait_for_server(server, &server_process);
         let client_process = start(reference, client, self.client);
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + if works { PATIENCE } else { WATCHED };
         loop {
             let messages = Messages::of(
                 &tap.seen(),
@@ -128,11 +150,12 @@ impl Trial {
         } else {
             ""
         };
+        let of_server = relation.of_server(client.address(ipv6));
         server.write(
             "ntp.conf",
             &format!(
                 "server 127.127.1.0 prefer minpoll 3 maxpoll 3\nfudge 127.127.1.0 stratum 1\n\
-                 tos maxdist 16\nrestrict default nomodify\n{}",
+                 tos maxdist 16\nrestrict default nomodify\n{of_server}\n{}",
                 keys::server_lines()
             ),
         );
@@ -155,9 +178,11 @@ impl Trial {
         if !(listed.is_followed() && listed.reachable && listed.authentication == "ok") {
             return false;
         }
-        let text = client.ask(&format!("rv {} flags", listed.association));
-        let flags = value_of(&text, "flags").unwrap_or_default();
-        let flags = u32::from_str_radix(flags.trim_start_matches("0x"), 16).unwrap_or_default();
+        let text = client.ask(&format!("rv {} flags,hmode,reach", listed.association));
+        let number = |name: &str, radix| {
+            let value = value_of(&text, name).unwrap_or_default();
+            u32::from_str_radix(value.trim_start_matches("0x"), radix).unwrap_or_default()
+        };
         let scheme = self.cell.scheme;
         // With a private certificate there is nothing to be signed and, in the reference, LEAP is
         // never asked for.
@@ -166,7 +191,7 @@ impl Trial {
             _ => 0x7f01,
         };
         let wanted = complete | scheme.bit();
-        let has_flags = flags & (complete | 0xf0) == wanted;
+        let has_flags = number("flags", 16) & (complete | 0xf0) == wanted;
         let is_proven = match scheme.opcode() {
             Some(opcode) => messages.has(opcode),
             None => !(0x0207..=0x0209).any(|opcode| messages.has(opcode)),
@@ -175,6 +200,9 @@ impl Trial {
         let has_trail = messages.has(0x0202) != is_private;
         let listens = match self.cell.relation {
             Relation::ClientServer => messages.bare > 0,
+            Relation::Symmetric => messages.bare > 2,
+            // Several in a row after the volley.
+            Relation::Broadcast => number("hmode", 10) == 6 && number("reach", 8) & 7 == 7,
         };
         has_flags && is_proven && has_trail && listens
     }

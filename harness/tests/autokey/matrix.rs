@@ -9,11 +9,24 @@ use crate::{
 };
 
 /// So many networks at once: the programs mostly wait.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 14;
 
 const PAIRS: [(Whose, Whose); 3] = [(Ours, References), (References, Ours), (Ours, Ours)];
 
 const START: &str = "<!-- What follows is written by the test harness/tests/autokey. -->\n";
+
+/// Why the reference can't, where it can't: whatever the scheme, so it is tried with one.
+fn obstacle(cell: &Cell) -> Option<&'static str> {
+    if (cell.server, cell.client) == (Ours, Ours) {
+        return None;
+    }
+    match cell.relation {
+        Relation::ClientServer => None,
+        Relation::Symmetric => Some("it can't (1)"),
+        Relation::Broadcast if cell.client == References => Some("it can't (2)"),
+        Relation::Broadcast => cell.ipv6.then_some("it can't (3)"),
+    }
+}
 
 fn page() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/src/guide/autokey-matrix.md")
@@ -29,13 +42,16 @@ fn the_matrix_in_the_documentation_is_true() {
         for scheme in Scheme::ALL {
             for (server, client) in PAIRS {
                 for ipv6 in [false, true] {
-                    cells.push_back(Cell {
+                    let cell = Cell {
                         scheme,
                         relation,
                         server,
                         client,
                         ipv6,
-                    });
+                    };
+                    if obstacle(&cell).is_none() || scheme == Scheme::TrustedCertificate {
+                        cells.push_back(cell);
+                    }
                 }
             }
         }
@@ -49,7 +65,7 @@ fn the_matrix_in_the_documentation_is_true() {
                     let Some(cell) = cells.lock().unwrap().pop_front() else {
                         return;
                     };
-                    let outcome = cell.run(&reference);
+                    let outcome = cell.run(&reference, obstacle(&cell).is_none());
                     results.lock().unwrap().push((cell, outcome));
                 }
             });
@@ -58,9 +74,9 @@ fn the_matrix_in_the_documentation_is_true() {
     let results = results.into_inner().unwrap();
     let failures: Vec<&String> = results
         .iter()
-        .filter_map(|(_, outcome)| match outcome {
-            Outcome::Fails(why) => Some(why),
-            Outcome::Works => None,
+        .filter_map(|(cell, outcome)| match outcome {
+            Outcome::Fails(why) if obstacle(cell).is_none() => Some(why),
+            _ => None,
         })
         .collect();
     assert!(
@@ -92,19 +108,20 @@ fn table(results: &[(Cell, Outcome)]) -> String {
     for relation in Relation::ALL {
         for scheme in Scheme::ALL {
             write!(text, "| {} | {} |", relation.name(), scheme.name()).unwrap();
-            for pair in PAIRS {
+            for (server, client) in PAIRS {
                 let of = |ipv6| {
-                    results
-                        .iter()
-                        .find(|(cell, _)| {
-                            (cell.relation, cell.scheme, cell.ipv6) == (relation, scheme, ipv6)
-                                && (cell.server, cell.client) == pair
-                        })
-                        .map(|(_, outcome)| match outcome {
-                            Outcome::Works => "works",
-                            Outcome::Fails(_) => "fails",
-                        })
-                        .unwrap_or("not tried")
+                    let cell = Cell {
+                        scheme,
+                        relation,
+                        server,
+                        client,
+                        ipv6,
+                    };
+                    let result = results.iter().find(|(tried, _)| *tried == cell);
+                    match result {
+                        Some((_, Outcome::Works)) => "works",
+                        _ => obstacle(&cell).unwrap_or("fails"),
+                    }
                 };
                 let (ipv4, ipv6) = (of(false), of(true));
                 if ipv4 == ipv6 {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use meridian_harness::Captured;
-use ntp_wire::{Packet, Trailer};
+use ntp_wire::{Mode, Packet, Trailer};
 
 /// The Autokey messages between a server and its client.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub(crate) struct Messages {
     pub(crate) from_server: BTreeMap<u16, usize>,
     /// Packets of the server without a field, with the MAC of a session key.
     pub(crate) bare: usize,
+    /// Broadcasts of the server.
+    pub(crate) broadcasts: usize,
 }
 
 impl Messages {
@@ -29,6 +31,9 @@ impl Messages {
                 continue;
             }
             let count = if captured.source == server {
+                if packet.header().mode == Mode::Broadcast {
+                    messages.broadcasts += 1;
+                }
                 messages.bare += usize::from(packet.extensions().next().is_none());
                 &mut messages.from_server
             } else if captured.source == client {

@@ -2,7 +2,7 @@
 
 use std::{
     io::ErrorKind,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
 };
 
 use mio::{Interest, Registry, Token};
@@ -47,6 +47,17 @@ impl Choice {
                 .map(|interface| (interface.index, interface.name.clone()))
                 .collect();
             joined.dedup();
+            if let IpAddr::V6(link) = group
+                && is_of_one_link(*link)
+            {
+                // Each link has a group of this name, and a socket is for one of them.
+                many.extend(joined.into_iter().map(|(index, name)| ForMany {
+                    address: SocketAddrV6::new(*link, port, 0, index).into(),
+                    joined: vec![(index, name)],
+                    name: "multicast".to_owned(),
+                }));
+                continue;
+            }
             if !many.iter().any(|one| one.address == address) {
                 many.push(ForMany {
                     address,
@@ -57,6 +68,11 @@ impl Choice {
         }
         many
     }
+}
+
+/// Whether a group does not reach beyond a link (RFC 4291 section 2.7).
+const fn is_of_one_link(group: Ipv6Addr) -> bool {
+    matches!(group.segments()[0] & 0xf, 1 | 2)
 }
 
 /// That of the network of an interface, also where nobody has set one.

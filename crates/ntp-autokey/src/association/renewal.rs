@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ntp_wire::Monotonic;
 
-use super::{Association, Dance, MOST_REFUSALS, MOST_TROUBLE, REFRESH};
+use super::{Association, Dance, MOST_REFUSALS, MOST_TROUBLE, REFRESH, Relation};
 use crate::{Event, Exchange, RestartReason, StatusWord};
 
 /// A renewal is given up after so many requests that brought nothing.
@@ -55,8 +55,13 @@ impl Renewal {
 impl Association {
     /// Draws the conclusions from the last request before the next one is made.
     pub(super) fn settle(&mut self, exchange: &Exchange) {
+        self.look_back(exchange.monotonic);
+        self.watch_age(exchange);
+    }
+
+    /// Whether what is proven is still good, and for how long.
+    pub(super) fn watch_age(&mut self, exchange: &Exchange) {
         let now = exchange.monotonic;
-        self.look_back(now);
         if let Some(error) = self.proven().trail.expired(exchange) {
             self.note_error(now, 0, error);
             self.begin_anew(RestartReason::Expired);
@@ -138,6 +143,11 @@ impl Association {
             self.dance.status |= kept;
         }
         if same_key && cookie(&old) == cookie(&self.dance) {
+            if self.dance.list.is_none() && self.options.relation != Relation::Client {
+                self.dance.list = old.list;
+                let kept = old.status.bits() & StatusWord::AUTOKEY.bits();
+                self.dance.status |= StatusWord::from_bits(kept);
+            }
             self.renewal.back_off(now);
         } else {
             self.renewal.wait = Duration::ZERO;

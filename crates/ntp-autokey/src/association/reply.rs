@@ -1,17 +1,19 @@
 //! What the client makes of replies.
 
 use ntp_keys::{Certificate, SignatureScheme};
-use ntp_wire::{ExtensionField, Monotonic, Packet, Trailer};
+use ntp_wire::{ExtensionField, KeyId, Monotonic, Packet, Trailer};
 use zeroize::Zeroizing;
 
 use super::{
-    Association, CookieValue, Identity, LONGEST_STEP, MOST_TROUBLE, Pause, QUIET, STEP, Server,
-    Trail, WRONG,
+    Association, CookieValue, Identity, LONGEST_STEP, ListValue, MOST_TROUBLE, Pause, QUIET,
+    Relation, STEP, Server, Trail, WRONG,
 };
 use crate::{
     CertificateNote, Cookie, Direction, Event, Exchange, Host, IdentityGroups, LeapValues, Message,
     Opcode, ReceiveError, RestartReason, SessionKey, StatusWord, Value,
     certificate_cache::{SIGNED, VALID},
+    chain::Chain,
+    key_list::ListStart,
     name,
 };
 
@@ -38,14 +40,26 @@ impl Association {
         groups: &IdentityGroups,
         reply: &Packet<'_>,
     ) -> Result<Received, ReceiveError> {
-        match self.take(host, exchange, groups, reply) {
+        let taken = self.take(host, exchange, groups, reply);
+        self.note(exchange, reply, taken)
+    }
+
+    /// Draws the conclusions from what a packet came to.
+    pub(super) fn note(
+        &mut self,
+        exchange: &Exchange,
+        packet: &Packet<'_>,
+        taken: Result<Received, ReceiveError>,
+    ) -> Result<Received, ReceiveError> {
+        match taken {
             Ok(received) => {
-                if let Some(sent) = &mut self.sent {
-                    sent.answered = true;
-                }
-                self.refusals = 0;
-                self.trouble = 0;
+                // Of a peer, there may be but a question in it.
                 if received.progress || received.time_usable {
+                    if let Some(sent) = &mut self.sent {
+                        sent.answered = true;
+                    }
+                    self.refusals = 0;
+                    self.trouble = 0;
                     self.last_error = None;
                 }
                 if received.progress {
@@ -55,7 +69,7 @@ impl Association {
                 Ok(received)
             }
             Err(error) => {
-                let field = reply.extensions().next().map_or(0, |field| head(&field));
+                let field = packet.extensions().next().map_or(0, |field| head(&field));
                 self.note_error(exchange.monotonic, field, error.clone());
                 self.note_failure(exchange, &error);
                 Err(error)
@@ -122,11 +136,7 @@ impl Association {
         groups: &IdentityGroups,
         reply: &Packet<'_>,
     ) -> Result<Received, ReceiveError> {
-        let (key_id, digest) = match reply.trailer() {
-            Trailer::Mac { key_id, digest } if key_id.is_autokey() => (key_id, digest),
-            Trailer::CryptoNak => return Err(ReceiveError::CryptoNak),
-            _ => return Err(ReceiveError::NoMac),
-        };
+        let (key_id, digest) = autokey_mac(reply)?;
         let sent = self.sent.filter(super::Sent::is_open);
         let sent = sent.ok_or(ReceiveError::Unexpected)?;
         if key_id != sent.key_id {
@@ -157,11 +167,29 @@ impl Association {
         if message.direction == Direction::Error {
             return Err(ReceiveError::ServerError);
         }
-        let own: u32 = self.options.association.value().into();
+        if fields.next().is_some() {
+            return Err(ReceiveError::Unexpected);
+        }
+        self.take_response(host, exchange, groups, &message)?;
+        Ok(Received {
+            time_usable: false,
+            progress: true,
+        })
+    }
+
+    /// Takes the answer to what was asked.
+    pub(super) fn take_response(
+        &mut self,
+        host: &mut Host,
+        exchange: &Exchange,
+        groups: &IdentityGroups,
+        message: &Message<'_>,
+    ) -> Result<(), ReceiveError> {
+        let sent = self.sent.filter(super::Sent::is_open);
+        let sent = sent.ok_or(ReceiveError::Unexpected)?;
         if message.direction != Direction::Response
             || Some(message.opcode) != sent.opcode
-            || message.association != own
-            || fields.next().is_some()
+            || message.association != self.number_for(message.opcode)
         {
             return Err(ReceiveError::Unexpected);
         }
@@ -172,6 +200,7 @@ impl Association {
             Opcode::Certificate => self.take_certificate(host, exchange, groups, &value)?,
             Opcode::Iff | Opcode::Gq | Opcode::Mv => self.take_identity(&value)?,
             Opcode::Cookie => self.take_cookie(host, exchange, &value)?,
+            Opcode::Autokey => self.take_list(host, exchange, &value)?,
             Opcode::Sign => self.take_signed(host, exchange, &value)?,
             Opcode::Leap => self.take_leap(&value)?,
             _ => return Err(ReceiveError::Unexpected),
@@ -180,10 +209,7 @@ impl Association {
         if under_way && self.standing.is_some() {
             self.renewal.came_forward();
         }
-        Ok(Received {
-            time_usable: false,
-            progress: true,
-        })
+        Ok(())
     }
 
     /// ASSOC: who the server says it is. Nothing of it is proven yet.
@@ -210,7 +236,10 @@ impl Association {
         let identity = self.find_group(host, groups, &name, None, offered)?;
         let dance = &mut self.dance;
         // Which identity scheme is run, if any, is lit when that is known.
-        dance.status = offered.without_identity() | StatusWord::AUTOKEY;
+        dance.status = offered.without_identity();
+        if self.options.relation == Relation::Client {
+            dance.status |= StatusWord::AUTOKEY;
+        }
         if !offered.contains(StatusWord::LEAP_VALUES) {
             dance.status |= StatusWord::LEAP;
         }
@@ -252,8 +281,10 @@ impl Association {
             | StatusWord::PC
             | StatusWord::CERTIFICATE
             | StatusWord::VERIFIED
-            | StatusWord::SIGNED
-            | StatusWord::AUTOKEY;
+            | StatusWord::SIGNED;
+        if self.options.relation == Relation::Client {
+            dance.status |= StatusWord::AUTOKEY;
+        }
         if !offered.contains(StatusWord::LEAP_VALUES) {
             dance.status |= StatusWord::LEAP;
         }
@@ -463,25 +494,72 @@ impl Association {
         let octets: Zeroizing<Vec<u8>> = octets.map_err(|_| ReceiveError::Cookie)?;
         let cookie: [u8; 4] = octets[..].try_into().map_err(|_| ReceiveError::Cookie)?;
         self.dance.cookie = Some(CookieValue {
-            cookie: Cookie::new(u32::from_be_bytes(cookie)),
+            cookie: self.share(host, Cookie::new(u32::from_be_bytes(cookie))),
             timestamp: value.timestamp,
             received: exchange.monotonic,
         });
         self.list.forget();
-        let was_proventic = self.dance.status.contains(StatusWord::PROVENTIC);
-        self.dance.status |= StatusWord::COOKIE | StatusWord::PROVENTIC;
-        self.tired = false;
-        self.take_over(exchange.monotonic);
+        self.dance.status |= StatusWord::COOKIE;
         self.events.push(Event::Cookie {
             timestamp: value.timestamp,
             filestamp: value.filestamp,
         });
-        if was_proventic {
+        self.light_proventic(host, exchange);
+        Ok(())
+    }
+
+    /// AUTO: where the other host's key list begins.
+    pub(super) fn take_list(
+        &mut self,
+        host: &mut Host,
+        exchange: &Exchange,
+        value: &Value<'_>,
+    ) -> Result<(), ReceiveError> {
+        self.verify(value)?;
+        if let Some(known) = &self.dance.list
+            && value.timestamp.is_before(known.timestamp)
+        {
+            return Err(ReceiveError::Older);
+        }
+        let start = ListStart::from_octets(value.octets);
+        let start = start.ok_or(ReceiveError::Malformed(Opcode::Autokey))?;
+        if let Some(known) = &self.dance.list
+            && value.timestamp == known.timestamp
+        {
+            // What was seen of it is not forgotten: nobody may send it twice.
+            self.dance.status |= StatusWord::AUTOKEY;
             return Ok(());
+        }
+        let cookie = match self.options.relation {
+            Relation::Listener => Cookie::PUBLIC,
+            Relation::Client | Relation::Peer => self.cookie(),
+        };
+        self.dance.list = Some(ListValue {
+            chain: Chain::new(start, cookie),
+            timestamp: value.timestamp,
+        });
+        self.dance.status |= StatusWord::AUTOKEY;
+        self.events.push(Event::Autokey {
+            sequence: start.sequence,
+            key_id: start.key_id,
+            timestamp: value.timestamp,
+            filestamp: value.filestamp,
+        });
+        self.light_proventic(host, exchange);
+        Ok(())
+    }
+
+    /// The first signature after the identity was verified proves the server.
+    fn light_proventic(&mut self, host: &mut Host, exchange: &Exchange) {
+        let was_proventic = self.dance.status.contains(StatusWord::PROVENTIC);
+        self.dance.status |= StatusWord::PROVENTIC;
+        self.tired = false;
+        self.take_over(exchange.monotonic);
+        if was_proventic {
+            return;
         }
         self.events.push(Event::Proventic);
         host.install(exchange.now, self.dance.trail.verified());
-        Ok(())
     }
 
     /// SIGN: our certificate, signed by the server.
@@ -532,6 +610,15 @@ impl Association {
     fn verify(&self, value: &Value<'_>) -> Result<(), ReceiveError> {
         let (key, scheme) = self.server_key().ok_or(ReceiveError::Unexpected)?;
         value.verify(key, scheme)
+    }
+}
+
+/// Key identifier and digest of an Autokey MAC.
+pub(super) fn autokey_mac<'a>(packet: &Packet<'a>) -> Result<(KeyId, &'a [u8]), ReceiveError> {
+    match packet.trailer() {
+        Trailer::Mac { key_id, digest } if key_id.is_autokey() => Ok((key_id, digest)),
+        Trailer::CryptoNak => Err(ReceiveError::CryptoNak),
+        _ => Err(ReceiveError::NoMac),
     }
 }
 

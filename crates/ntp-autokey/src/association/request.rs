@@ -1,8 +1,8 @@
-//! What the client asks next.
+//! What is asked next.
 
 use ntp_wire::Timestamp;
 
-use super::{Association, COOKIE_LIFE, Identity, Sent};
+use super::{Association, COOKIE_LIFE, Identity, Relation, Sent};
 use crate::{
     Cookie, Direction, Exchange, Host, IdentityGroups, Message, Opcode, SessionKey, Stamp,
     StatusWord, signed_value::SignedValue,
@@ -29,27 +29,42 @@ impl Association {
             **key = current.clone();
         }
         self.began.get_or_insert(exchange.monotonic);
-        let opcode = match self.is_time_next() {
+        let opcode = match self.is_time_next() || self.rests() {
             true => None,
             false => self.next_step(exchange),
         };
         let value = opcode.and_then(|opcode| self.value(opcode, host, exchange.now));
+        let algorithm = host.keys().algorithm();
+        let cookie = self.cookie();
+        let key_id = self.list.next(algorithm, exchange, cookie, host.random());
+        let answered = self.seal_answers(host, exchange, packet);
+        let opcode = opcode.filter(|_| packet.len() <= Self::ROOM);
         if let Some(opcode) = opcode {
             Message {
                 direction: Direction::Request,
                 opcode,
-                association: self.options.association.value().into(),
+                association: self.number_for(opcode),
                 value: value.as_ref().map(SignedValue::value),
             }
             .emit(packet);
         }
-        let algorithm = host.keys().algorithm();
-        let cookie = self.cookie();
-        let key_id = self.list.next(algorithm, exchange, cookie, host.random());
-        let cookie = opcode.map_or(cookie, |_| Cookie::PUBLIC);
+        let is_bare = opcode.is_none() && !answered;
+        let cookie = if is_bare { cookie } else { Cookie::PUBLIC };
         SessionKey::new(algorithm, exchange.local, exchange.remote, key_id, cookie)
             .seal(key_id, packet);
         self.sent = Some(Sent::new(key_id, opcode));
+    }
+
+    /// A question goes into a packet of at most so many octets; with an answer before it that is
+    /// longer it would not fit into one frame, and waits.
+    pub(super) const ROOM: usize = 400;
+
+    /// The association that a question is about: ours, but for AUTO to who tells everybody.
+    pub(super) fn number_for(&self, opcode: Opcode) -> u32 {
+        match (self.options.relation, opcode) {
+            (Relation::Listener, Opcode::Autokey) => self.hearing.association(),
+            _ => self.options.association.value().into(),
+        }
     }
 
     /// The first step that is missing.
@@ -62,8 +77,10 @@ impl Association {
             Some(Opcode::Certificate)
         } else if let Identity::Asked { key, .. } = &self.dance.identity {
             Some(key.scheme().opcode())
-        } else if missing(StatusWord::COOKIE) {
+        } else if missing(StatusWord::COOKIE) && self.can_have_cookie(exchange) {
             Some(Opcode::Cookie)
+        } else if missing(StatusWord::AUTOKEY) {
+            Some(Opcode::Autokey)
         } else if !exchange.synchronised {
             None
         } else if missing(StatusWord::SIGNED) {
@@ -133,6 +150,11 @@ impl Association {
             }
             _ => None,
         }
+    }
+
+    /// Peers agree on a cookie only when both can sign; the others wait for no one.
+    fn can_have_cookie(&self, exchange: &Exchange) -> bool {
+        self.options.relation != Relation::Peer || exchange.synchronised
     }
 
     fn has_old_cookie(&self, exchange: &Exchange) -> bool {

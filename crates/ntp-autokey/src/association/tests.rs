@@ -10,7 +10,9 @@ use crate::{
     },
 };
 
+mod broadcast;
 mod hostile;
+mod peers;
 mod renewal;
 mod schemes;
 

@@ -11,8 +11,8 @@ use ntp_wire::{AssociationId, Header, Leap, Monotonic, Packet};
 
 use super::{Case, cookie, message, pairs, trailer};
 use crate::{
-    Association, ClientOptions, Direction, Exchange, IdentityGroups, IdentityKey, IffKey, Message,
-    Opcode, ReceiveError, Reply, StatusWord, Value,
+    Association, AssociationOptions, Direction, Exchange, IdentityGroups, IdentityKey, IffKey,
+    Message, Opcode, ReceiveError, Relation, Reply, StatusWord, Value,
     captures::files::Datagram,
     name,
     test_material::{Recipe, Strength},
@@ -57,7 +57,8 @@ fn replay_client(case: &Case, address: IpAddr, name: &'static str, flags: u32) {
         let asked = message(&packet);
         let association = association.get_or_insert_with(|| {
             let id = u16::try_from(asked.unwrap().association).unwrap();
-            Association::new(ClientOptions {
+            Association::new(AssociationOptions {
+                relation: Relation::Client,
                 association: AssociationId::new(id),
                 ident: None,
             })

@@ -8,7 +8,10 @@ use rand::{SeedableRng, rngs::ChaCha20Rng};
 use zeroize::Zeroizing;
 
 use super::{Identity, Refusal, answer_cache::Question};
-use crate::{Cookie, IdentityKey, IdentityScheme, Opcode, Stamp, signed_value::SignedValue};
+use crate::{
+    Cookie, Exchange, IdentityKey, IdentityScheme, Message, Opcode, Stamp,
+    signed_value::SignedValue,
+};
 
 /// How long certificates hold that are signed for others.
 const YEAR: Duration = Duration::from_seconds(365 * 86_400);
@@ -18,8 +21,8 @@ const YEAR: Duration = Duration::from_seconds(365 * 86_400);
 /// [`Host::finish`](super::Host::finish).
 #[derive(Clone, Debug)]
 pub struct Job {
-    pub(super) asked: Asked,
-    pub(super) task: Task,
+    pub(crate) asked: Asked,
+    pub(crate) task: Task,
 }
 
 /// What came of a [`Job`].
@@ -34,12 +37,25 @@ pub struct Finished {
 
 /// Who asked, and for what.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     pub(super) local: IpAddr,
     pub(super) remote: IpAddr,
     pub(super) key_id: KeyId,
-    pub(super) opcode: Opcode,
-    pub(super) association: u32,
+    pub(crate) opcode: Opcode,
+    pub(crate) association: u32,
+}
+
+impl Asked {
+    /// What a peer asks by this field of a packet.
+    pub(crate) const fn of(exchange: &Exchange, key_id: KeyId, message: &Message<'_>) -> Self {
+        Self {
+            local: exchange.local,
+            remote: exchange.remote,
+            key_id,
+            opcode: message.opcode,
+            association: message.association,
+        }
+    }
 }
 
 impl Job {
@@ -61,7 +77,7 @@ impl Job {
 
 /// A value that is yet to be made.
 #[derive(Clone)]
-pub(super) struct Task {
+pub(crate) struct Task {
     pub(super) identity: Arc<Identity>,
     pub(super) question: Question,
     pub(super) now: Timestamp,

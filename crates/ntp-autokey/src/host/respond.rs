@@ -13,7 +13,7 @@ use super::{
     job::{Asked, Finished, Job, Task, Work},
 };
 use crate::{
-    Direction, Exchange, IdentityError, IdentityScheme, Message, Stamp, Value,
+    Cookie, Direction, Exchange, IdentityError, IdentityScheme, Message, Stamp, Value,
     certificate_cache::Answer, name, signed_value::SignedValue,
 };
 
@@ -65,14 +65,8 @@ impl Host {
         if message.direction != Direction::Request {
             return Err(Refusal::NotARequest(message.opcode));
         }
-        let asked = Asked {
-            local,
-            remote,
-            key_id,
-            opcode: message.opcode,
-            association: message.association,
-        };
-        match self.answer(exchange, &message)? {
+        let asked = Asked::of(exchange, key_id, &message);
+        match self.answer(exchange, &message, None)? {
             Prepared::Nothing => self.seal(&asked, None, reply),
             Prepared::Value(value) => self.seal(&asked, Some(&value), reply),
             Prepared::Task(task) => {
@@ -137,7 +131,7 @@ impl Host {
         request: &Packet<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
-        let &Exchange { local, remote, .. } = exchange;
+        let remote = exchange.remote;
         let (Trailer::Mac { key_id, .. }, Some(field), Some(_)) = (
             request.trailer(),
             request.extensions().next(),
@@ -155,15 +149,24 @@ impl Host {
         if ours.is_some() && ours != theirs {
             return Err(Refusal::NotOffered(message.opcode));
         }
-        let asked = Asked {
-            local,
-            remote,
-            key_id,
-            opcode: message.opcode,
-            association: message.association,
-        };
+        let asked = Asked::of(exchange, key_id, &message);
         self.seal(&asked, Some(&value), reply);
         Ok(())
+    }
+
+    /// The answer for a peer that took work; `None` if there is none.
+    pub(crate) fn finish_for_peer(&mut self, finished: Finished) -> Option<(Asked, SignedValue)> {
+        let Finished {
+            asked,
+            question: _,
+            identity,
+            value,
+        } = finished;
+        let value = value.ok()?;
+        if Arc::ptr_eq(&identity, &self.identity) {
+            self.keep(asked.opcode, &value);
+        }
+        Some((asked, value))
     }
 
     /// Keeps a signature that answers others too.
@@ -194,11 +197,12 @@ impl Host {
             .seal_public(asked.local, asked.remote, asked.key_id, reply);
     }
 
-    /// What answers `message`.
-    pub(super) fn answer(
+    /// What answers `message`. A peer is given `half` of a cookie in place of a client's.
+    pub(crate) fn answer(
         &mut self,
         exchange: &Exchange,
         message: &Message<'_>,
+        half: Option<Cookie>,
     ) -> Result<Prepared, Refusal> {
         let opcode = message.opcode;
         if opcode == Opcode::Association {
@@ -208,6 +212,7 @@ impl Host {
             opcode,
             Opcode::Certificate
                 | Opcode::Cookie
+                | Opcode::Autokey
                 | Opcode::Leap
                 | Opcode::Sign
                 | Opcode::Iff
@@ -224,9 +229,16 @@ impl Host {
         if !self.limiter.admit_value(remote, monotonic) {
             return Err(too_much);
         }
+        if opcode == Opcode::Autokey {
+            let value = self.announced.get(&message.association);
+            let value = value.ok_or(Refusal::NotOffered(opcode))?;
+            return Ok(Prepared::Value(value.clone()));
+        }
         let ends = (exchange.local, remote);
         let question = Question::new(ends, opcode, message.value.as_ref(), monotonic);
-        if let Some(value) = self.answers.find(&question) {
+        if half.is_none()
+            && let Some(value) = self.answers.find(&question)
+        {
             return Ok(Prepared::Value(value.clone()));
         }
         // A daemon that forgot to tell: better signed late than with a timestamp of never.
@@ -243,7 +255,7 @@ impl Host {
                     octets: self.leap.to_octets(),
                 },
             },
-            Opcode::Cookie => self.cookie_work(exchange, message)?,
+            Opcode::Cookie => self.cookie_work(exchange, message, half)?,
             Opcode::Sign => self.sign_work(exchange, message)?,
             _ => self.identity_work(message)?,
         };
@@ -290,12 +302,17 @@ impl Host {
         })
     }
 
-    fn cookie_work(&self, exchange: &Exchange, message: &Message<'_>) -> Result<Work, Refusal> {
+    fn cookie_work(
+        &self,
+        exchange: &Exchange,
+        message: &Message<'_>,
+        half: Option<Cookie>,
+    ) -> Result<Work, Refusal> {
         let malformed = Refusal::Malformed(Opcode::Cookie);
         let key = PublicKey::from_pkcs1_der(value_of(message)?.octets).map_err(|_| malformed)?;
         Ok(Work::Cookie {
             key: Box::new(key),
-            cookie: self.keys.cookie(exchange.local, exchange.remote),
+            cookie: half.unwrap_or_else(|| self.keys.cookie(exchange.local, exchange.remote)),
             filestamp: self.updated_stamp(),
         })
     }
@@ -336,7 +353,7 @@ impl Host {
 }
 
 /// What answers a request.
-pub(super) enum Prepared {
+pub(crate) enum Prepared {
     /// An empty field.
     Nothing,
     /// This value.

@@ -1,6 +1,7 @@
 //! A network that is told the time without asking.
 
 use bytes::Bytes;
+use ntp_autokey::Announcer as Autokey;
 use ntp_conf::AddressFamily;
 use ntp_wire::{Header, Mode};
 use rand::Rng;
@@ -22,6 +23,8 @@ pub(crate) struct Announcer {
     pub(crate) resolving: bool,
     /// Through how many routers a multicast may go.
     pub(crate) hops: u8,
+    /// The key list of its packets, from the first one on.
+    autokey: Option<Autokey>,
     pub(crate) sent: u64,
 }
 
@@ -43,6 +46,7 @@ impl Announcer {
             endpoint: None,
             resolving: false,
             hops: hops.unwrap_or(Self::HOPS),
+            autokey: None,
             sent: 0,
         }
     }
@@ -66,11 +70,14 @@ impl Association {
         let Some(endpoint) = announcer.endpoint else {
             return Ok(None);
         };
-        if let Security::Autokey { .. } = &self.settings.security {
-            return Err(RequestError::SymmetricAutokey);
-        }
         let key = authority.key_of(&self.settings.security)?;
         let now = sender.now;
+        let exchange = authority.exchange(endpoint, now);
+        let autokey = match (&self.settings.security, authority.host.as_deref_mut()) {
+            (Security::Autokey { .. }, None) => return Err(RequestError::NoAutokey),
+            (Security::Autokey { .. }, Some(host)) => Some(host),
+            (Security::None | Security::Key(_), _) => None,
+        };
         let header = Header {
             poll,
             transmit_time: on_wire::below_precision_random(now.wall, sender.precision, sender.rng),
@@ -84,6 +91,13 @@ impl Association {
         }
         if let Some(key) = key {
             key.seal(&mut packet);
+        }
+        if let Some(host) = autokey {
+            let id = self.id;
+            announcer
+                .autokey
+                .get_or_insert_with(|| Autokey::new(id))
+                .seal(host, &exchange, &mut packet)?;
         }
         announcer.sent += 1;
         Ok(Some(Announcement {

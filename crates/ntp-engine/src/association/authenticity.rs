@@ -1,5 +1,7 @@
 //! Whether a packet is from whom it says.
 
+use std::net::IpAddr;
+
 use ntp_discipline::Now;
 use ntp_wire::control::Flash;
 use ntp_wire::{Packet, Trailer};
@@ -21,11 +23,20 @@ pub(super) struct NotAuthentic {
     pub(super) why: String,
 }
 
+/// How a packet came.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    /// To us; `answers` says whether it passed the tests of the on-wire protocol.
+    Direct { answers: bool },
+    /// To this address of many.
+    ToMany(IpAddr),
+}
+
 /// Whether `packet` is authentic as `security` wants it.
 pub(super) fn authenticate(
     server: &mut Server,
     security: &Security,
-    endpoint: Endpoint,
+    (endpoint, way): (Endpoint, Way),
     packet: &Packet<'_>,
     now: Now,
     authority: &mut Authority<'_>,
@@ -67,12 +78,23 @@ pub(super) fn authenticate(
             Trailer::None => Err(failed("the reply has no MAC")),
         },
         Security::Autokey { .. } => {
-            let exchange = authority.exchange(endpoint, now);
+            let mut exchange = authority.exchange(endpoint, now);
             let (Some(autokey), Some(host)) = (&mut server.autokey, authority.host.as_deref_mut())
             else {
                 return Err(failed("Autokey is not set up: see the crypto directive"));
             };
-            match autokey.receive(host, &exchange, authority.groups, packet) {
+            let groups = authority.groups;
+            let received = match way {
+                Way::ToMany(many) => {
+                    exchange.local = many;
+                    autokey.hear(host, &exchange, packet)
+                }
+                Way::Direct { answers } if server.role.is_symmetric() => {
+                    autokey.receive_from_peer(host, &exchange, groups, packet, answers)
+                }
+                Way::Direct { .. } => autokey.receive(host, &exchange, groups, packet),
+            };
+            match received {
                 Ok(received) => Ok(Verified {
                     proven: autokey.is_proventic(),
                     time_usable: received.time_usable,

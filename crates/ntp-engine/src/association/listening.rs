@@ -1,14 +1,21 @@
 //! A server whose broadcasts are followed.
 
+use std::net::IpAddr;
+
 use ntp_discipline::{Exchange, FilterConditions, Limits, Now};
 use ntp_wire::control::Flash;
 use ntp_wire::{Duration, Header, Monotonic, Packet, PollExponent, Timestamp, WireTimestamp};
 
-use super::{Association, Reception, Source, authenticity::authenticate};
+use super::{
+    Association, Reception, Source,
+    authenticity::{Way, authenticate},
+};
 use crate::authority::Authority;
 
 /// Answers after which the way to the server is known.
 const VOLLEY: u8 = 6;
+/// The same where the server does not answer all that Autokey asks.
+const LONGEST_VOLLEY: u8 = 24;
 /// Questions without an answer after which it is not to be known.
 const PATIENCE: u32 = 8;
 /// A volley is run again, because the server seems to have been set back, after so many intervals
@@ -92,10 +99,12 @@ impl Listening {
         hopeless
     }
 
-    /// The server has answered with `header`; `true` if it need not be asked again.
-    fn answered(&mut self, header: &Header, delay: Duration, now: Monotonic) -> bool {
+    /// The server has answered with `header`; `true` if it need not be asked again. `proven` says
+    /// whether nothing else is left to ask it.
+    fn answered(&mut self, header: &Header, delay: Duration, proven: bool, now: Monotonic) -> bool {
         self.replies = self.replies.saturating_add(1);
-        if !self.is_measuring() || self.replies < VOLLEY {
+        let enough = if proven { VOLLEY } else { LONGEST_VOLLEY };
+        if !self.is_measuring() || self.replies < enough {
             return false;
         }
         self.delay = Some(delay);
@@ -167,11 +176,11 @@ fn ahead(one: WireTimestamp, other: WireTimestamp) -> i64 {
 }
 
 impl Association {
-    /// Takes a broadcast of this server in, which came at `received`.
+    /// Takes a broadcast of this server in, which came to the address `many` at `received`.
     pub(crate) fn hear(
         &mut self,
         packet: &Packet<'_>,
-        received: Timestamp,
+        (many, received): (IpAddr, Timestamp),
         now: Now,
         authority: &mut Authority<'_>,
         conditions: &FilterConditions,
@@ -188,7 +197,7 @@ impl Association {
         let verified = match authenticate(
             server,
             &self.settings.security,
-            endpoint,
+            (endpoint, Way::ToMany(many)),
             packet,
             now,
             authority,
@@ -233,8 +242,12 @@ impl Association {
         let Source::Server(server) = &mut self.source else {
             return;
         };
+        let proven = server
+            .autokey
+            .as_ref()
+            .is_none_or(|autokey| autokey.is_complete(true));
         if let Some(listening) = &mut server.listening
-            && listening.answered(header, delay, now)
+            && listening.answered(header, delay, proven, now)
         {
             self.schedule.end_bursts(now);
         }

@@ -10,7 +10,7 @@ use ntp_wire::{
 
 use super::{
     Association, Last, Role, Source,
-    authenticity::{NotAuthentic, Verified, authenticate},
+    authenticity::{NotAuthentic, Verified, Way, authenticate},
 };
 use crate::{authority::Authority, on_wire::Measured};
 
@@ -69,7 +69,12 @@ impl Association {
         let verified = match authenticate(
             server,
             &self.settings.security,
-            endpoint,
+            (
+                endpoint,
+                Way::Direct {
+                    answers: checked.is_ok(),
+                },
+            ),
             packet,
             now,
             authority,
@@ -79,9 +84,13 @@ impl Association {
         };
         // Only now: what is not authentic must not shut out the true reply, nor may it change what
         // we tell a peer of his packets.
-        server
-            .wire
-            .accept(header, received, checked.is_ok(), reachable);
+        // The MAC of a packet with Autokey's fields can be anybody's, who can't answer ours.
+        let is_theirs = checked.is_ok() || verified.time_usable || !verified.proven;
+        if is_theirs {
+            server
+                .wire
+                .accept(header, received, checked.is_ok(), reachable);
+        }
         server.problem = None;
         let exchange = match checked {
             Ok(exchange) => exchange,

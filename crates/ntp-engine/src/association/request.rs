@@ -25,8 +25,8 @@ pub(crate) enum RequestError {
     NoKey(KeyId),
     #[error("`autokey` without a `crypto` directive that could be carried out: nothing is sent")]
     NoAutokey,
-    #[error("`autokey` is not there for peers and broadcasts in this version: nothing is sent")]
-    SymmetricAutokey,
+    #[error("our Autokey key can't sign: {0}: nothing is sent")]
+    Sign(#[from] ntp_keys::SignError),
 }
 
 impl Association {
@@ -53,9 +53,6 @@ impl Association {
         let (version, mode) = (self.settings.version, server.role.mode());
         // Before a packet is noted as sent, it must be certain that it can be.
         match &self.settings.security {
-            Security::Autokey { .. } if server.role.is_symmetric() => {
-                return Err(RequestError::SymmetricAutokey);
-            }
             Security::Autokey { .. } if server.autokey.is_none() || authority.host.is_none() => {
                 return Err(RequestError::NoAutokey);
             }

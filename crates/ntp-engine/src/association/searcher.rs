@@ -3,7 +3,7 @@
 use std::time::Duration as Elapsed;
 
 use bytes::Bytes;
-use ntp_autokey::{Association as Autokey, ClientOptions};
+use ntp_autokey::{Association as Autokey, AssociationOptions, Relation};
 use ntp_conf::AddressFamily;
 use ntp_wire::{Header, Mode, Monotonic, Timestamp};
 use rand::Rng;
@@ -141,7 +141,8 @@ impl Association {
                 .as_deref_mut()
                 .ok_or(RequestError::NoAutokey)?;
             // The first request of a dance; whoever answers dances it from the start.
-            let mut dance = Autokey::new(ClientOptions {
+            let mut dance = Autokey::new(AssociationOptions {
+                relation: Relation::Client,
                 association: self.id,
                 ident: ident.clone(),
             });

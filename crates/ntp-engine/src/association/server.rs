@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ntp_autokey::{Association as Autokey, ClientOptions};
+use ntp_autokey::{Association as Autokey, AssociationOptions, Relation};
 use ntp_conf::AddressFamily;
 use ntp_discipline::Exchange;
 use ntp_wire::control::Flash;
@@ -51,6 +51,15 @@ impl Role {
                 matches!(mode, Mode::SymmetricActive | Mode::SymmetricPassive)
             }
             Self::SymmetricPassive => matches!(mode, Mode::SymmetricActive),
+        }
+    }
+
+    /// The same as Autokey has it.
+    const fn relation(self) -> Relation {
+        match self {
+            Self::Client => Relation::Client,
+            Self::SymmetricActive | Self::SymmetricPassive => Relation::Peer,
+            Self::BroadcastClient => Relation::Listener,
         }
     }
 
@@ -144,10 +153,9 @@ impl Server {
         port: Option<u16>,
     ) -> Self {
         let autokey = match security {
-            // The dance of peers is another one.
-            Security::Autokey { .. } if role.is_symmetric() => None,
-            Security::Autokey { ident } => Some(Autokey::new(ClientOptions {
+            Security::Autokey { ident } => Some(Autokey::new(AssociationOptions {
                 association: id,
+                relation: role.relation(),
                 ident: ident.clone(),
             })),
             Security::None | Security::Key(_) => None,

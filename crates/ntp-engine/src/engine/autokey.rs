@@ -2,14 +2,15 @@
 
 use std::{net::IpAddr, time::Duration as Elapsed};
 
-use ntp_autokey::{Credentials, Host, Refusal, Reply, Response};
+use ntp_autokey::{Credentials, Finished, Host, Refusal, Reply, Response};
 use ntp_restrict::RestrictFlags;
-use ntp_wire::{Header, Packet};
+use ntp_wire::{AssociationId, Header, Packet};
 use rand::Rng;
 
 use super::Engine;
 use crate::{
     Arrival, Event, IdentityFiles, Output, Severity, What, Work, Worked, event::Subject, responder,
+    work::Asker,
 };
 
 /// A lost Autokey client is told to begin anew no more often than this, all clients together.
@@ -68,8 +69,10 @@ impl Engine {
             Ok(Response::Work(job)) if self.at_work < MOST_WORK => {
                 self.at_work += 1;
                 self.outputs.push_back(Output::Work(Box::new(Work {
-                    arrival: *arrival,
-                    request: *packet.header(),
+                    asker: Asker::Client {
+                        arrival: *arrival,
+                        request: *packet.header(),
+                    },
                     job: *job,
                 })));
             }
@@ -117,17 +120,23 @@ impl Engine {
     /// The public-key work for a request is done.
     pub(super) fn autokey_worked(&mut self, worked: Option<Box<Worked>>) {
         self.at_work = self.at_work.saturating_sub(1);
-        let (Some(host), Some(worked)) = (&mut self.autokey, worked) else {
+        let Some(Worked { asker, finished }) = worked.map(|worked| *worked) else {
             return;
         };
-        let Worked {
-            mut arrival,
-            request,
-            finished,
-        } = *worked;
+        match asker {
+            Asker::Client { arrival, request } => self.answer_client(arrival, &request, finished),
+            Asker::Peer(id) => self.answer_peer(id, finished),
+        }
+        self.report_host();
+    }
+
+    fn answer_client(&mut self, mut arrival: Arrival, request: &Header, finished: Finished) {
+        let Some(host) = &mut self.autokey else {
+            return;
+        };
         arrival.now = self.now;
         let mut header = [0; Header::LENGTH];
-        responder::emit(&self.view, &arrival, &request, &mut header);
+        responder::emit(&self.view, &arrival, request, &mut header);
         let mut reply = header.to_vec();
         if host.finish(finished, &mut reply).is_ok() {
             self.outputs.push_back(Output::Send {
@@ -136,7 +145,50 @@ impl Engine {
                 data: reply.into(),
             });
         }
-        self.report_host();
+    }
+
+    fn answer_peer(&mut self, id: AssociationId, finished: Finished) {
+        let now = self.now.monotonic;
+        let found = self.associations.iter_mut().find(|one| one.id == id);
+        let (Some(host), Some(association)) = (&mut self.autokey, found) else {
+            return;
+        };
+        let Some(autokey) = association
+            .server_mut()
+            .and_then(|server| server.autokey.as_mut())
+        else {
+            return;
+        };
+        autokey.finish(host, finished);
+        if let Some(wait) = autokey.take_soon() {
+            association.schedule.hurry(now, wait);
+        }
+    }
+
+    /// Has the work done that a peer has asked for.
+    pub(super) fn have_peers_work_done(&mut self, index: usize) {
+        let Some(association) = self.associations.get_mut(index) else {
+            return;
+        };
+        let id = association.id;
+        let Some(autokey) = association
+            .server_mut()
+            .and_then(|server| server.autokey.as_mut())
+        else {
+            return;
+        };
+        while let Some(job) = autokey.take_job() {
+            if self.at_work >= MOST_WORK {
+                autokey.drop_job();
+                self.responder.note_too_much_work();
+                continue;
+            }
+            self.at_work += 1;
+            self.outputs.push_back(Output::Work(Box::new(Work {
+                asker: Asker::Peer(id),
+                job,
+            })));
+        }
     }
 
     /// The secret changes when it is time, and the files are looked at now and then.

@@ -132,13 +132,19 @@ impl Engine {
             .iter()
             .position(|association| association.remote() == Some(remote));
         match known {
-            Some(index) => self.hear(index, &arrival, flags, &packet),
-            None => self.discover(&arrival, flags, &packet),
+            Some(index) => self.hear(index, (&arrival, to), flags, &packet),
+            None => self.discover((&arrival, to), flags, &packet),
         }
     }
 
     /// A server that we know announces itself; if we ask it anyway, nothing comes of that.
-    fn hear(&mut self, index: usize, arrival: &Arrival, flags: RestrictFlags, packet: &Packet<'_>) {
+    fn hear(
+        &mut self,
+        index: usize,
+        (arrival, many): (&Arrival, IpAddr),
+        flags: RestrictFlags,
+        packet: &Packet<'_>,
+    ) {
         let conditions = self.conditions_of(index);
         let Some(association) = self.associations.get_mut(index) else {
             return;
@@ -155,7 +161,7 @@ impl Engine {
             Self::authority(&self.keys, &mut self.autokey, &self.groups, &self.system);
         let reception = association.hear(
             packet,
-            arrival.received,
+            (many, arrival.received),
             self.now,
             &mut authority,
             &conditions,
@@ -165,14 +171,20 @@ impl Engine {
     }
 
     /// A server that we do not know announces itself.
-    fn discover(&mut self, arrival: &Arrival, flags: RestrictFlags, packet: &Packet<'_>) {
+    fn discover(
+        &mut self,
+        (arrival, many): (&Arrival, IpAddr),
+        flags: RestrictFlags,
+        packet: &Packet<'_>,
+    ) {
         let header = packet.header();
         let must_prove = self.authentication_required
             || flags.intersects(RestrictFlags::NO_PEER | RestrictFlags::NO_TRUST);
-        let security = match self.recognise(arrival, packet) {
+        let security = match self.recognise(arrival, many, packet) {
             Stranger::Proven(security) => security,
+            Stranger::Provable(security) if self.has_room_for_unproven() => security,
             Stranger::Unsigned if !must_prove => Security::None,
-            Stranger::Unsigned | Stranger::Failed => {
+            Stranger::Unsigned | Stranger::Failed | Stranger::Provable(_) => {
                 self.responder.note_declined();
                 return;
             }
@@ -212,6 +224,6 @@ impl Engine {
             association.schedule.follow(poll, now);
         }
         let index = self.mobilise(association);
-        self.hear(index, arrival, flags, packet);
+        self.hear(index, (arrival, many), flags, packet);
     }
 }

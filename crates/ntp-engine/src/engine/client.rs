@@ -5,12 +5,12 @@ use std::sync::Arc;
 use ntp_discipline::{Exchange, FilterVerdict, Now};
 use ntp_restrict::RestrictFlags;
 use ntp_wire::control::Flash;
-use ntp_wire::{AssociationId, KissCode, Packet, PollExponent, ReferenceId};
+use ntp_wire::{AssociationId, KissCode, Monotonic, Packet, PollExponent, ReferenceId};
 
 use super::Engine;
 use crate::{
     Arrival, Endpoint, Event, Output, Severity, What,
-    association::{Reception, Sender, Source},
+    association::{Association, Reception, Sender, Source},
     event::Subject,
 };
 
@@ -240,12 +240,17 @@ impl Engine {
             return false;
         };
         let unanswered = association.schedule.unanswered();
-        let listening = association
-            .server_mut()
-            .and_then(|server| server.listening.as_mut());
-        let Some(listening) = listening else {
+        let Some(server) = association.server_mut() else {
             return true;
         };
+        let Some(listening) = &mut server.listening else {
+            return true;
+        };
+        if let Some(autokey) = &server.autokey
+            && autokey.wants_to_ask()
+        {
+            return true;
+        }
         if listening.give_up(unanswered) {
             association.schedule.end_bursts(now);
             let what = "it does not answer: its distance is taken from `broadcastdelay`";
@@ -285,6 +290,10 @@ impl Engine {
                     self.peer_note(index, Severity::Error, error.to_string());
                 }
             }
+        }
+        if let Some(association) = self.associations.get_mut(index) {
+            let now = self.now.monotonic;
+            hurry(association, now);
         }
         self.report_dance(index);
     }
@@ -336,6 +345,7 @@ impl Engine {
         let now = self.now.monotonic;
         self.report_host();
         self.report_dance(index);
+        self.have_peers_work_done(index);
         if let Some(why) = &reception.not_authentic {
             self.peer_event(index, 12, "bad_auth", why);
         }
@@ -366,12 +376,7 @@ impl Engine {
             if reception.newly_usable && association.server().is_some_and(|s| s.autokey.is_some()) {
                 association.schedule.start_burst(now);
             }
-            let soon = association
-                .server_mut()
-                .and_then(|server| server.autokey.as_mut()?.take_soon());
-            if let Some(wait) = soon {
-                association.schedule.hurry(now, wait);
-            }
+            hurry(association, now);
         }
         if let Some(exchange) = &reception.exchange {
             self.record_raw(index, exchange);
@@ -458,5 +463,15 @@ impl Engine {
                 association.schedule.interval()
             });
         self.filter_conditions(poll)
+    }
+}
+
+/// Autokey's next step is sooner than the next poll.
+fn hurry(association: &mut Association, now: Monotonic) {
+    let soon = association
+        .server_mut()
+        .and_then(|server| server.autokey.as_mut()?.take_soon());
+    if let Some(wait) = soon {
+        association.schedule.hurry(now, wait);
     }
 }

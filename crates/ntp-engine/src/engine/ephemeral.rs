@@ -22,6 +22,22 @@ impl Engine {
         many < self.system.limits().maximum_clocks
     }
 
+    /// Whether one more may come who has shown nothing yet: those who have a key are not shut out by
+    /// those who have none.
+    pub(super) fn has_room_for_unproven(&self) -> bool {
+        let unproven = self
+            .associations
+            .iter()
+            .filter(|association| {
+                let autokey = association
+                    .server()
+                    .and_then(|server| server.autokey.as_ref());
+                association.ephemeral && autokey.is_some_and(|autokey| !autokey.is_proventic())
+            })
+            .count();
+        unproven < self.system.limits().maximum_clocks / 2
+    }
+
     /// Adds an association that came by itself; gives its place.
     pub(super) fn mobilise(&mut self, mut association: Association) -> usize {
         association.ephemeral = true;

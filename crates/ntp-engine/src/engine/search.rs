@@ -158,9 +158,12 @@ impl Engine {
             // It shows in the dance who he is.
             Security::Autokey { .. } => true,
             Security::Key(_) => {
-                self.recognise(arrival, &packet) == Stranger::Proven(searched_with.clone())
+                self.recognise(arrival, arrival.local, &packet)
+                    == Stranger::Proven(searched_with.clone())
             }
-            Security::None => !must_prove && self.recognise(arrival, &packet) == Stranger::Unsigned,
+            Security::None => {
+                !must_prove && self.recognise(arrival, arrival.local, &packet) == Stranger::Unsigned
+            }
         };
         if is_proven {
             self.mobilise_found(index, arrival, searched_with);
@@ -231,12 +234,12 @@ impl Engine {
             self.responder.note_declined();
             return;
         }
-        match self.recognise(arrival, packet) {
-            Stranger::Failed if matches!(packet.trailer(), Trailer::Mac { key_id, .. } if key_id.is_autokey()) =>
+        match self.recognise(arrival, group, packet) {
+            Stranger::Provable(_) | Stranger::Failed if matches!(packet.trailer(), Trailer::Mac { key_id, .. } if key_id.is_autokey()) =>
             {
                 self.autokey_search(arrival, group, flags, packet);
             }
-            Stranger::Failed => self.responder.note_declined(),
+            Stranger::Failed | Stranger::Provable(_) => self.responder.note_declined(),
             Stranger::Proven(_) | Stranger::Unsigned => {
                 self.answer_statelessly(arrival, flags, packet.bytes());
             }

@@ -1,5 +1,7 @@
 //! Packets of those who are peers, or want to be.
 
+use std::net::IpAddr;
+
 use ntp_restrict::RestrictFlags;
 use ntp_wire::{Header, Mode, Packet, PollExponent, Trailer};
 
@@ -18,6 +20,8 @@ const FIRST_WORD: std::time::Duration = std::time::Duration::from_secs(2);
 pub(super) enum Stranger {
     /// By the key of this security.
     Proven(Security),
+    /// It will be, once more packets have been exchanged; anybody could have sent this one.
+    Provable(Security),
     /// It does not say.
     Unsigned,
     /// It says so, and it can't be shown.
@@ -47,13 +51,14 @@ impl Engine {
     /// passive answer and are forgotten.
     fn stranger(&mut self, arrival: &Arrival, flags: RestrictFlags, packet: &Packet<'_>) {
         let header = packet.header();
-        let stranger = self.recognise(arrival, packet);
+        let stranger = self.recognise(arrival, arrival.local, packet);
         let must_prove = self.authentication_required
             || flags.intersects(RestrictFlags::NO_PEER | RestrictFlags::NO_TRUST);
         let security = match stranger {
             Stranger::Proven(security) => Some(security),
+            Stranger::Provable(security) if self.has_room_for_unproven() => Some(security),
             Stranger::Unsigned if !must_prove => Some(Security::None),
-            Stranger::Unsigned | Stranger::Failed => None,
+            Stranger::Unsigned | Stranger::Failed | Stranger::Provable(_) => None,
         };
         let is_own = arrival.remote.ip() == arrival.local && arrival.remote.port() == self.port;
         match security {
@@ -72,10 +77,23 @@ impl Engine {
         }
     }
 
-    pub(super) fn recognise(&self, arrival: &Arrival, packet: &Packet<'_>) -> Stranger {
+    /// Whose packet it is, which was sent to the address `to`.
+    pub(super) fn recognise(&self, arrival: &Arrival, to: IpAddr, packet: &Packet<'_>) -> Stranger {
         match packet.trailer() {
             Trailer::None => Stranger::Unsigned,
             Trailer::CryptoNak => Stranger::Failed,
+            Trailer::Mac { key_id, .. } if key_id.is_autokey() => {
+                let verified = self.autokey.as_ref().is_some_and(|host| {
+                    packet.extensions().next().is_some()
+                        && host.recognises(to, arrival.remote.ip(), packet)
+                });
+                if !verified {
+                    return Stranger::Failed;
+                }
+                Stranger::Provable(Security::Autokey {
+                    ident: self.ident.clone(),
+                })
+            }
             Trailer::Mac { key_id, digest } => match self.keys.trusted(key_id) {
                 Some(entry)
                     if entry.allows(arrival.remote.ip())

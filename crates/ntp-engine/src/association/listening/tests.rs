@@ -28,7 +28,7 @@ fn measured() -> Listening {
     let mut listening = listening(true, 0);
     assert_eq!(listening.judge(&sent(0), at(0)), Judgement::TooEarly);
     for reply in 0..VOLLEY {
-        let done = listening.answered(&sent(1), Duration::from_millis(1), at(1));
+        let done = listening.answered(&sent(1), Duration::from_millis(1), true, at(1));
         assert_eq!(done, reply + 1 == VOLLEY);
     }
     listening
@@ -72,7 +72,7 @@ fn copies_make_us_ask_and_not_believe() {
     assert_eq!(listening.judge(&sent(64), at(464)), Judgement::Ask);
     listening.ask_again();
     for _ in 0..VOLLEY {
-        listening.answered(&sent(465), Duration::from_millis(1), at(465));
+        listening.answered(&sent(465), Duration::from_millis(1), true, at(465));
     }
     // What is older than the answers is no time, and does not make us ask again at once.
     let bogus = Judgement::Refused(Flash::BOGUS);

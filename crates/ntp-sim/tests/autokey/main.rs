@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
+mod modes;
+
 use std::{net::IpAddr, sync::LazyLock, time::Duration as Elapsed};
 
 use ntp_autokey::{
