@@ -146,3 +146,60 @@ fn no_library_needs_a_program() {
         }
     }
 }
+
+/// The fuzz targets are a workspace of their own, with a lock file that a new dependency of a
+/// library makes stale, and CI builds them with `--locked`.
+#[test]
+fn the_lock_file_of_the_fuzz_targets_knows_every_dependency() {
+    let metadata = metadata();
+    let path = metadata.workspace_root.join("fuzz/Cargo.lock");
+    let text = std::fs::read_to_string(path).unwrap();
+    let locked: Vec<LockedPackage> = text
+        .split("[[package]]")
+        .skip(1)
+        .map(LockedPackage::read)
+        .collect();
+    let mut seen = 0;
+    for package in metadata.workspace_packages() {
+        if !locked.iter().any(|one| one.name == package.name.as_str()) {
+            continue;
+        }
+        for dependency in &package.dependencies {
+            if dependency.kind == DependencyKind::Development || dependency.optional {
+                continue;
+            }
+            seen += 1;
+            assert!(
+                locked.iter().any(|one| one.name == dependency.name
+                    && dependency.req.matches(&one.version.parse().unwrap())),
+                "fuzz/Cargo.lock lacks {} {} of {}: run `cargo update --workspace` in fuzz/",
+                dependency.name,
+                dependency.req,
+                package.name
+            );
+        }
+    }
+    assert!(seen > 20, "only {seen} dependencies compared");
+}
+
+/// One entry of a lock file.
+struct LockedPackage<'a> {
+    name: &'a str,
+    version: &'a str,
+}
+
+impl<'a> LockedPackage<'a> {
+    fn read(entry: &'a str) -> Self {
+        let value = |key: &str| {
+            entry
+                .lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "))
+                .unwrap_or_else(|| panic!("no {key} in {entry}"))
+                .trim_matches('"')
+        };
+        Self {
+            name: value("name"),
+            version: value("version"),
+        }
+    }
+}
