@@ -154,7 +154,7 @@ fn the_lock_file_of_the_fuzz_targets_knows_every_dependency() {
     let metadata = metadata();
     let path = metadata.workspace_root.join("fuzz/Cargo.lock");
     let text = std::fs::read_to_string(path).unwrap();
-    let locked: Vec<LockedPackage> = text
+    let locked: Vec<LockedPackage<'_>> = text
         .split("[[package]]")
         .skip(1)
         .map(LockedPackage::read)
