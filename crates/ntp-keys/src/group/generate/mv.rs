@@ -124,9 +124,8 @@ fn primes<R: CryptoRng + ?Sized>(
         primes.push(prime);
     }
     let product: BigUint = primes.iter().product();
-    let rest = u64::from(bits) - 1 - product.bits();
-    let rest = u32::try_from(rest).map_err(|_| GenerateError::NoLuck)?;
-    // Half of them have the right size, and one in about bits / 3 of these is prime.
+    let rest = last_bits(&product, bits).ok_or(GenerateError::NoLuck)?;
+    // Four in ten have the right size at least, and one in about bits / 3 of these is prime.
     for _ in 0..bits * 128 {
         let last = fresh(&primes, rest, random)?;
         let p = ((&product * &last) << 1_u32) + 1_u8;
@@ -137,6 +136,15 @@ fn primes<R: CryptoRng + ?Sized>(
         }
     }
     Err(GenerateError::NoLuck)
+}
+
+/// The bits of the last prime, for twice its product with the others to have `bits` bits: a product
+/// just above a power of two asks for one bit more than one just below.
+fn last_bits(product: &BigUint, bits: u32) -> Option<u32> {
+    let length = product.bits();
+    let is_large = (product * product).bits() == 2 * length;
+    let rest = u64::from(bits).checked_sub(length + u64::from(is_large))?;
+    u32::try_from(rest).ok()
 }
 
 /// Whether no small number divides it.
@@ -159,4 +167,31 @@ fn unit<R: CryptoRng + ?Sized>(
         }
     }
     Err(GenerateError::NoLuck)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // A test that can't go on has failed.
+mod tests {
+    use super::*;
+
+    /// Random primes of the right length would nearly all make p a bit too short otherwise.
+    #[test]
+    fn the_last_prime_has_the_length_that_p_needs() {
+        let bits = 512;
+        let one = BigUint::from(1_u8);
+        for product in [
+            (&one << 320_u32) + &one,
+            &one << 320_u32 | &one << 318_u32,
+            &one << 320_u32 | &one << 319_u32,
+            (&one << 321_u32) - &one,
+        ] {
+            let length = last_bits(&product, bits).unwrap();
+            let least = &one << (length - 1);
+            let fitting = (0_u32..100)
+                .map(|part| &least + (&least * part) / 100_u32)
+                .filter(|last| ((&product * last) << 1_u32).bits() == u64::from(bits))
+                .count();
+            assert!(fitting >= 40, "{fitting} of 100 with {product:x}");
+        }
+    }
 }
