@@ -49,6 +49,7 @@ impl Association {
             .emit(packet);
         }
         let is_bare = opcode.is_none() && !answered;
+        self.note_sent(is_bare);
         let cookie = if is_bare { cookie } else { Cookie::PUBLIC };
         SessionKey::new(algorithm, exchange.local, exchange.remote, key_id, cookie)
             .seal(key_id, packet);

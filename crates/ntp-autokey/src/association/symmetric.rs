@@ -8,7 +8,7 @@ use rand::Rng;
 use super::{Association, Received, Relation, STEP};
 use crate::{
     Cookie, Direction, Exchange, Finished, Host, IdentityGroups, Job, Message, Opcode,
-    ReceiveError, SessionKey,
+    ReceiveError, SessionKey, StatusWord,
     host::{Asked, Prepared},
     signed_value::SignedValue,
 };
@@ -19,6 +19,9 @@ const MOST_OWED: usize = 4;
 
 /// After a question that came to nothing so many packets go without one at most.
 const LONGEST_REST: u8 = 4;
+
+/// After so many packets with answers or questions one of a settled pair is bare.
+const MOST_WITHOUT_TIME: u8 = 4;
 
 /// Fields of a packet that are looked at.
 const MOST_FIELDS: usize = 4;
@@ -34,6 +37,8 @@ pub(super) struct Counterpart {
     jobs: VecDeque<Job>,
     at_work: usize,
     rest: Rest,
+    /// So many packets in a row had fields, and so no time for the peer.
+    without_time: u8,
 }
 
 /// A peer that we can't prove may follow us, and takes no time from packets with questions.
@@ -116,6 +121,20 @@ impl Association {
             }),
             noted => noted,
         }
+    }
+
+    /// Whether the next packet will hold an answer. Then its origin and receive timestamps must tell
+    /// of the packet with the question, whether or not that one answered ours: otherwise two whose
+    /// packets crossed, or of whom one lacks what the other's bare packets are made with, would
+    /// refuse each other's answers for ever.
+    pub fn owes_an_answer(&self) -> bool {
+        !self.counterpart.answers.is_empty() && !self.must_tell_time()
+    }
+
+    /// Once we have asked all, who asks and asks does not keep the peer from time: anybody can.
+    fn must_tell_time(&self) -> bool {
+        self.counterpart.without_time >= MOST_WITHOUT_TIME
+            && self.dance.status.contains(StatusWord::LEAP)
     }
 
     /// Where both take a step at the same time their packets cross, and neither answers the other:
@@ -265,6 +284,12 @@ impl Association {
         }
     }
 
+    /// A packet leaves, which is bare or not.
+    pub(super) fn note_sent(&mut self, is_bare: bool) {
+        let before = self.counterpart.without_time;
+        self.counterpart.without_time = if is_bare { 0 } else { before.saturating_add(1) };
+    }
+
     /// Appends what is owed, as far as it fits; whether there was something.
     pub(super) fn seal_answers(
         &mut self,
@@ -273,7 +298,9 @@ impl Association {
         packet: &mut Vec<u8>,
     ) -> bool {
         let before = packet.len();
-        while packet.len() <= Self::ROOM
+        let has_turn = self.owes_an_answer();
+        while has_turn
+            && packet.len() <= Self::ROOM
             && let Some(answer) = self.counterpart.answers.pop_front()
         {
             if answer.opcode == Opcode::Cookie && !self.counterpart.given {

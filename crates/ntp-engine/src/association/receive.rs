@@ -90,6 +90,8 @@ impl Association {
             server
                 .wire
                 .accept(header, received, checked.is_ok(), reachable);
+        } else {
+            server.wire.note_question(header, received);
         }
         server.problem = None;
         let exchange = match checked {

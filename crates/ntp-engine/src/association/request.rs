@@ -59,6 +59,10 @@ impl Association {
             Security::None | Security::Key(_) | Security::Autokey { .. } => {}
         }
         let key = authority.key_of(&self.settings.security)?;
+        let answers = server
+            .autokey
+            .as_ref()
+            .is_some_and(|autokey| autokey.owes_an_answer());
         let header = match &mut server.wire {
             // A client's header tells nothing that the server needs to know; so it tells nothing.
             Wire::Client(wire) => Header {
@@ -70,7 +74,7 @@ impl Association {
                 ..Header::default()
             },
             Wire::Symmetric(wire) => {
-                let stamps = wire.send(sender.rng, now.wall, sender.precision);
+                let stamps = wire.send(sender.rng, now.wall, sender.precision, answers);
                 Header {
                     poll,
                     origin_time: stamps.origin,

@@ -106,6 +106,13 @@ impl Wire {
         }
     }
 
+    /// An authentic packet came that anybody can have sent and that answers nothing: it may ask.
+    pub(super) fn note_question(&mut self, header: &Header, received: Timestamp) {
+        if let Self::Symmetric(wire) = self {
+            wire.note_question(header, received);
+        }
+    }
+
     fn abandon(&mut self) {
         match self {
             Self::Client(wire) => wire.abandon(),

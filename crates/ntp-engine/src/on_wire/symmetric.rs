@@ -20,6 +20,8 @@ pub(crate) struct Symmetric {
     heard: WireTimestamp,
     /// When that came.
     received: WireTimestamp,
+    /// Those two of a later packet, which asked something and is not proven to be the peer's.
+    question: Option<(WireTimestamp, WireTimestamp)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,19 +39,32 @@ pub(crate) struct Stamps {
 }
 
 impl Symmetric {
-    /// Notes a packet that leaves at `now`, and says what stands in it.
+    /// Notes a packet that leaves at `now`, and says what stands in it. One that `answers` a
+    /// question tells of the packet that asked.
     pub(crate) fn send(
         &mut self,
         rng: &mut impl Rng,
         now: Timestamp,
         precision: Precision,
+        answers: bool,
     ) -> Stamps {
         let stamp = below_precision_random(now, precision, rng);
         self.outstanding = Some(Sent { stamp, at: now });
+        let heard = (self.heard, self.received);
+        let question = self.question.filter(|_| answers);
+        let (origin, receive) = question.unwrap_or(heard);
         Stamps {
-            origin: self.heard,
-            receive: self.received,
+            origin,
+            receive,
             transmit: stamp,
+        }
+    }
+
+    /// A packet came that asks something and that anybody can have sent: an answer tells of it, and
+    /// nothing else does.
+    pub(crate) fn note_question(&mut self, header: &Header, received: Timestamp) {
+        if !header.transmit_time.is_zero() {
+            self.question = Some((header.transmit_time, received.to_wire()));
         }
     }
 
@@ -106,6 +121,7 @@ impl Symmetric {
         }
         self.heard = header.transmit_time;
         self.received = received.to_wire();
+        self.question = None;
         if answers {
             self.outstanding = None;
         }

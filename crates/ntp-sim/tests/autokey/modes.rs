@@ -151,6 +151,41 @@ fn a_peer_that_was_restarted_is_followed_again() {
     assert_eq!(variable(&mut world, BRAVO, number, "flash"), "0x0");
 }
 
+/// Whatever answer is lost, and whichever packets cross: nobody waits for ever.
+#[test]
+fn peers_prove_each_other_through_loss() {
+    for seed in 0..20 {
+        let delay = Delay::Exponential {
+            least: Elapsed::from_millis(20),
+            mean_excess: Elapsed::from_millis(50),
+        };
+        let link = Link::new(delay, Loss::per_million(250_000), [seed; 32]);
+        let mut world = World::new(origin(), link);
+        for (at, other, name, key, stratum) in
+            [(ALPHA, BRAVO, "alpha", 1, 3), (BRAVO, ALPHA, "bravo", 2, 5)]
+        {
+            let text = format!(
+                "{}peer {other} autokey minpoll 4 maxpoll 4\n",
+                own_clock(stratum)
+            );
+            let credentials = credentials(name, usize::from(key), true, 0);
+            add(&mut world, at, &text, credentials, seed + key);
+        }
+        world.run(Elapsed::from_secs(400));
+        for host in [ALPHA, BRAVO] {
+            let number = others(&mut world, host)[0];
+            // Eight losses in a row happen.
+            let reached = (0..20).filter(|_| {
+                world.run(Elapsed::from_secs(300));
+                variable(&mut world, host, number, "reach") != "0x0"
+            });
+            let reached = reached.count();
+            assert!(reached >= 18, "{host} of {seed}: {reached} of 20");
+            assert_eq!(flags_of(&mut world, host) & COMPLETE, COMPLETE, "{seed}");
+        }
+    }
+}
+
 fn radio(loss: Loss) -> World {
     let delay = Delay::Exponential {
         least: Elapsed::from_micros(200),

@@ -26,7 +26,7 @@ fn rng() -> ChaCha12Rng {
 /// Two peers whose first packets crossed; ours left at 0, the other's at 1 ms.
 fn met() -> (Symmetric, Symmetric) {
     let (mut ours, mut theirs) = (Symmetric::default(), Symmetric::default());
-    let first = header(ours.send(&mut rng(), time(0), PRECISION));
+    let first = header(ours.send(&mut rng(), time(0), PRECISION, false));
     assert_eq!(theirs.check(&first, time(10)), Err(Flash::UNSYNCHRONISED));
     theirs.accept(&first, time(10), false, false);
     (ours, theirs)
@@ -35,7 +35,7 @@ fn met() -> (Symmetric, Symmetric) {
 #[test]
 fn the_second_packet_brings_the_time() {
     let (mut ours, mut theirs) = met();
-    let second = header(theirs.send(&mut rng(), time(100), PRECISION));
+    let second = header(theirs.send(&mut rng(), time(100), PRECISION, false));
     let exchange = ours.check(&second, time(110)).unwrap();
     assert_eq!(exchange.sent, time(0));
     assert!((exchange.server_received - time(10)).abs() < Duration::from_nanos(10));
@@ -43,7 +43,7 @@ fn the_second_packet_brings_the_time() {
     ours.accept(&second, time(110), true, true);
     assert_eq!(ours.check(&second, time(120)), Err(Flash::DUPLICATE));
     // And the third brings it to the other side.
-    let third = header(ours.send(&mut rng(), time(200), PRECISION));
+    let third = header(ours.send(&mut rng(), time(200), PRECISION, false));
     assert!(theirs.check(&third, time(210)).is_ok());
 }
 
@@ -51,12 +51,12 @@ fn the_second_packet_brings_the_time() {
 fn a_lost_packet_is_got_over() {
     let (mut ours, mut theirs) = met();
     // Lost.
-    theirs.send(&mut rng(), time(100), PRECISION);
-    ours.send(&mut rng(), time(200), PRECISION);
-    let third = header(theirs.send(&mut rng(), time(300), PRECISION));
+    theirs.send(&mut rng(), time(100), PRECISION, false);
+    ours.send(&mut rng(), time(200), PRECISION, false);
+    let third = header(theirs.send(&mut rng(), time(300), PRECISION, false));
     assert_eq!(ours.check(&third, time(310)), Err(Flash::BOGUS));
     ours.accept(&third, time(310), false, true);
-    let fourth = header(ours.send(&mut rng(), time(400), PRECISION));
+    let fourth = header(ours.send(&mut rng(), time(400), PRECISION, false));
     assert!(theirs.check(&fourth, time(410)).is_ok());
 }
 
@@ -79,13 +79,13 @@ fn zero_is_no_origin() {
 #[test]
 fn a_copy_of_an_old_packet_changes_nothing() {
     let (mut ours, mut theirs) = met();
-    let old = header(theirs.send(&mut rng(), time(100), PRECISION));
+    let old = header(theirs.send(&mut rng(), time(100), PRECISION, false));
     ours.accept(&old, time(110), true, true);
-    ours.send(&mut rng(), time(150), PRECISION);
-    let new = header(theirs.send(&mut rng(), time(200), PRECISION));
+    ours.send(&mut rng(), time(150), PRECISION, false);
+    let new = header(theirs.send(&mut rng(), time(200), PRECISION, false));
     ours.accept(&new, time(210), false, true);
     ours.accept(&old, time(220), false, true);
-    let stamps = ours.send(&mut rng(), time(300), PRECISION);
+    let stamps = ours.send(&mut rng(), time(300), PRECISION, false);
     assert_eq!(stamps.origin, new.transmit_time);
     assert_eq!(stamps.receive, time(210).to_wire());
 }
@@ -102,7 +102,7 @@ fn a_peer_that_was_set_back_is_met_again() {
         })
     };
     ours.accept(&late, time(10), false, true);
-    let sent = ours.send(&mut rng(), time(20), PRECISION);
+    let sent = ours.send(&mut rng(), time(20), PRECISION, false);
     let set_back = header(Stamps {
         origin: sent.transmit,
         receive: time(21).to_wire(),
@@ -110,7 +110,7 @@ fn a_peer_that_was_set_back_is_met_again() {
     });
     assert!(ours.check(&set_back, time(30)).is_ok());
     ours.accept(&set_back, time(30), true, true);
-    let next = ours.send(&mut rng(), time(40), PRECISION);
+    let next = ours.send(&mut rng(), time(40), PRECISION, false);
     assert_eq!(next.origin, set_back.transmit_time);
 }
 
@@ -134,4 +134,24 @@ fn only_what_is_below_precision_is_random() {
         let stamp = below_precision_random(time(7), Precision::new(exponent), &mut rng);
         assert!(!stamp.is_zero());
     }
+}
+
+#[test]
+fn a_question_that_anybody_can_ask_is_told_of_in_its_answer_only() {
+    let (mut ours, mut theirs) = (Symmetric::default(), Symmetric::default());
+    let first = header(theirs.send(&mut rng(), time(0), PRECISION, false));
+    ours.accept(&first, time(10), false, false);
+    let question = header(theirs.send(&mut rng(), time(100), PRECISION, false));
+    ours.note_question(&question, time(110));
+    let bare = ours.send(&mut rng(), time(200), PRECISION, false);
+    assert_eq!(bare.origin, first.transmit_time);
+    let answer = ours.send(&mut rng(), time(300), PRECISION, true);
+    assert_eq!(answer.origin, question.transmit_time);
+    assert_eq!(answer.receive, time(110).to_wire());
+    assert!(theirs.check(&header(answer), time(310)).is_ok());
+    // What is proven comes first again.
+    let later = header(theirs.send(&mut rng(), time(400), PRECISION, false));
+    ours.accept(&later, time(410), false, false);
+    let answer = ours.send(&mut rng(), time(500), PRECISION, true);
+    assert_eq!(answer.origin, later.transmit_time);
 }
