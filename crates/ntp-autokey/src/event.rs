@@ -26,6 +26,11 @@ pub enum Event {
         /// When.
         timestamp: Stamp,
     },
+    /// A file of ours was made later than now: the clock was wrong then, or is.
+    FromTheFuture {
+        /// When it says it was made.
+        filestamp: Stamp,
+    },
     /// The server has told its name (ASSOC).
     Association {
         /// The association.
@@ -170,6 +175,11 @@ impl fmt::Display for Event {
                 scheme,
             } => write!(f, "setup {status} host {name} {}", scheme.long_name()),
             Self::SignatureUpdate { timestamp } => write!(f, "signature update ts {timestamp}"),
+            Self::FromTheFuture { filestamp } => write!(
+                f,
+                "our host key or certificate was made at {filestamp}, which is yet to come, so that \
+                 nobody believes what we sign: make them anew with ntp-keygen, if the clock is right"
+            ),
             Self::Association {
                 association,
                 name,

@@ -134,6 +134,7 @@ pub(crate) struct Identity {
     name: String,
     host_key: PrivateKey,
     host_key_filestamp: Stamp,
+    certificate_filestamp: Stamp,
     signer: Signer,
     until: Timestamp,
     is_private: bool,
@@ -152,7 +153,7 @@ impl Identity {
             host_key_filestamp,
             sign_key,
             certificate,
-            certificate_filestamp: _,
+            certificate_filestamp,
             identity: groups,
         } = credentials;
         let subject = certificate.subject();
@@ -181,6 +182,7 @@ impl Identity {
             name,
             host_key,
             host_key_filestamp,
+            certificate_filestamp,
             signer: Signer { key, scheme },
             until: certificate.not_after(),
             is_private: certificate.is_private(),
@@ -455,9 +457,13 @@ impl Host {
         self.updated = Some(now);
         self.signed_leap = None;
         self.status |= StatusWord::LEAP_VALUES;
-        self.events.push(Event::SignatureUpdate {
-            timestamp: Stamp::of(now),
-        });
+        let timestamp = Stamp::of(now);
+        self.events.push(Event::SignatureUpdate { timestamp });
+        let identity = &self.identity;
+        let mut made = [identity.host_key_filestamp, identity.certificate_filestamp].into_iter();
+        if let Some(filestamp) = made.find(|made| timestamp.is_before(*made)) {
+            self.events.push(Event::FromTheFuture { filestamp });
+        }
     }
 
     /// When values were last signed anew, in whole seconds.

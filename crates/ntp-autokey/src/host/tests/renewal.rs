@@ -50,6 +50,30 @@ fn every_answer_is_signed_anew() {
 }
 
 #[test]
+fn files_from_the_future_are_told_of() {
+    let lines = |host: &mut Host| {
+        std::iter::from_fn(|| host.poll_event())
+            .map(|event| event.to_string())
+            .filter(|line| line.contains("yet to come"))
+            .count()
+    };
+    let mut host = Recipe::server().host();
+    host.set_synchronised(start(), true);
+    assert_eq!(lines(&mut host), 0);
+    let ahead = Stamp::new(Stamp::of(start()).value() + 1);
+    let changes: [fn(&mut Credentials, Stamp); 2] = [
+        |credentials, ahead| credentials.certificate_filestamp = ahead,
+        |credentials, ahead| credentials.host_key_filestamp = ahead,
+    ];
+    for change in changes {
+        let mut credentials = Recipe::server().credentials();
+        change(&mut credentials, ahead);
+        assert_eq!(host.renew(start(), credentials), Ok(true));
+        assert_eq!(lines(&mut host), 1);
+    }
+}
+
+#[test]
 fn a_private_certificate_is_no_value_to_send() {
     let mut host = Recipe::client().host();
     assert!(host.certificate_value(start()).is_some());
