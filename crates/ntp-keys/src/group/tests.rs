@@ -161,6 +161,20 @@ fn mv_keys_whose_public_value_was_lost_are_told() {
     let private = clients[0].private().clone();
     let lost = MvClient::new(server.p().clone(), private, Secret::from_be_bytes(&[1]));
     assert_eq!(lost, Err(GroupError::PublicValueLost));
+    // A client's numbers lie between 0 and p.
+    let p = server.p();
+    let good = Secret::from_be_bytes(&[2]);
+    let large = Secret::from_be_bytes(&p.to_bytes_be());
+    let nothing = Secret::from_be_bytes(&[]);
+    for (private, public, error) in [
+        (&nothing, &good, GroupError::OutOfRange { name: "xbar" }),
+        (&large, &good, GroupError::OutOfRange { name: "xbar" }),
+        (&good, &large, GroupError::OutOfRange { name: "xhat" }),
+        (&good, &nothing, GroupError::PublicValueLost),
+    ] {
+        let refused = MvClient::new(p.clone(), private.clone(), public.clone());
+        assert_eq!(refused, Err(error));
+    }
     let [p, q, e, private] = numbers();
     // -1 is no square mod a prime of the form 4k + 3.
     let other = &p - server.public();
@@ -206,6 +220,13 @@ fn numbers_that_are_no_gq_group_are_refused() {
             GroupError::OutOfRange { name: "u" }
         );
     }
+}
+
+#[test]
+fn factors_that_are_not_below_the_modulus_have_no_product() {
+    let product = |a, b| secret_product(&small(a), &small(b), &small(7));
+    assert_eq!(product(6, 6), Some(small(1)));
+    assert_eq!((product(7, 1), product(1, 7)), (None, None));
 }
 
 proptest! {

@@ -263,3 +263,107 @@ fn one_kind_of_group_is_not_taken_for_another() {
     let host = KeyFile::parse(HOST).unwrap();
     assert!(host.gq_group("redhat").is_err());
 }
+
+#[test]
+fn a_wrong_password_is_told_even_if_it_seems_to_decrypt() {
+    // One in 256 leaves right padding behind, and nonsense before it.
+    let group = KeyFile::parse(IFF_PARAMETERS).unwrap();
+    let group = group.iff_group("").unwrap();
+    let protection = Protection {
+        password: "linux",
+        cipher: Cipher::TripleDes,
+    };
+    let text = write_iff_group("x.1", "now", &group, Some(&protection), &mut random()).unwrap();
+    let file = KeyFile::parse(&text).unwrap();
+    for number in 0..2000 {
+        let error = file.iff_group(&number.to_string()).unwrap_err();
+        assert_eq!(error, KeyFileError::WrongPassword, "{number}");
+    }
+}
+
+#[test]
+fn a_file_that_would_take_minutes_to_open_is_refused_at_once() {
+    use der::{Encode, asn1::OctetStringRef};
+    use pkcs8::{EncryptedPrivateKeyInfoRef, pkcs5::pbes2};
+    let kdf = pbes2::Pbkdf2Params::hmac_sha256(5_000_001, &[1; 16]).unwrap();
+    let parameters = pbes2::Parameters {
+        kdf: pbes2::Kdf::Pbkdf2(kdf),
+        encryption: pbes2::EncryptionScheme::Aes256Cbc { iv: [2; 16] },
+    };
+    let info = EncryptedPrivateKeyInfoRef {
+        encryption_algorithm: parameters.into(),
+        encrypted_data: OctetStringRef::new(&[3; 32]).unwrap(),
+    };
+    let block = PemBlock {
+        label: "ENCRYPTED PRIVATE KEY".into(),
+        encryption: None,
+        body: zeroize::Zeroizing::new(info.to_der().unwrap()),
+    };
+    let mut text = String::from("# x.1\n");
+    block.write(&mut text);
+    let error = KeyFile::parse(&text).unwrap().private_key("x").unwrap_err();
+    assert!(matches!(error, KeyFileError::UnknownCipher(_)), "{error}");
+}
+
+#[test]
+fn numbers_of_gq_that_do_not_belong_together_are_refused() {
+    use der::{Encode, asn1::UintRef};
+    let group = GqGroup::generate(512, &mut random()).unwrap();
+    let write = |v: &[u8]| {
+        let (n, b) = (group.n().to_bytes_be(), group.b().to_bytes_be());
+        let uint = |octets| UintRef::new(octets).unwrap();
+        let one = uint(&[1]);
+        let key = rsa::pkcs1::RsaPrivateKey {
+            modulus: uint(&n),
+            public_exponent: uint(&b),
+            private_exponent: uint(&b),
+            prime1: uint(group.secret().unwrap().as_be_bytes()),
+            prime2: uint(v),
+            exponent1: one,
+            exponent2: one,
+            coefficient: one,
+            other_prime_infos: None,
+        };
+        let block = PemBlock {
+            label: "RSA PRIVATE KEY".into(),
+            encryption: None,
+            body: zeroize::Zeroizing::new(key.to_der().unwrap()),
+        };
+        let mut text = String::from("# x.1\n");
+        block.write(&mut text);
+        KeyFile::parse(&text).unwrap().gq_group("")
+    };
+    let v = group.v().unwrap();
+    assert_eq!(write(&v.to_bytes_be()).unwrap(), group);
+    let error = write(&(v - 1_u8).to_bytes_be()).unwrap_err();
+    assert!(
+        matches!(error, KeyFileError::Group(GroupError::Inconsistent(_))),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_servers_mv_keys_are_no_clients() {
+    let server = KeyFile::parse(include_str!("../../tests/vectors/mvkey-traditional")).unwrap();
+    let error = server.mv_client("", 1).unwrap_err();
+    assert!(
+        matches!(error, KeyFileError::Group(GroupError::Inconsistent(_))),
+        "{error}"
+    );
+}
+
+#[test]
+fn lines_may_end_as_in_dos() {
+    for text in [HOST, CERTIFICATE, IFF_KEY, IFF_PARAMETERS] {
+        let (unix, dos) = (
+            KeyFile::parse(text),
+            KeyFile::parse(&text.replace('\n', "\r\n")),
+        );
+        let (unix, dos) = (unix.unwrap(), dos.unwrap());
+        assert_eq!(
+            (unix.name(), unix.filestamp()),
+            (dos.name(), dos.filestamp())
+        );
+        assert_eq!(unix.blocks, dos.blocks);
+    }
+}
