@@ -95,12 +95,11 @@ fn exponent(number: &BigUint) -> Secret {
     Secret::from_be_bytes(&number.to_bytes_be())
 }
 
-/// The secret stays unseen.
+/// All of it stays unseen: what clients hold is the group's secret, too.
 impl fmt::Debug for GqGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GqGroup")
-            .field("n", &self.n)
-            .field("b", &self.b)
+            .field("bits", &self.n.bits())
             .finish_non_exhaustive()
     }
 }

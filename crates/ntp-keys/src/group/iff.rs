@@ -112,14 +112,11 @@ impl IffGroup {
     }
 }
 
-/// The secret stays unseen.
+/// All of it stays unseen: what clients hold is the group's secret, too.
 impl fmt::Debug for IffGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IffGroup")
-            .field("p", &self.p)
-            .field("q", &self.q)
-            .field("g", &self.g)
-            .field("v", &self.v)
+            .field("bits", &self.p.bits())
             .finish_non_exhaustive()
     }
 }
