@@ -11,8 +11,8 @@ use ntp_os::{Batch, Family, Resolver, SystemClock};
 use ntp_wire::{AssociationId, Monotonic};
 
 use crate::{
-    drift, identity_watch::IdentityWatch, leap_file, log::Log, signals::Signals, sockets::Sockets,
-    statistics::StatisticsFiles, token, worker::Worker,
+    drift, driver_answers::DriverAnswers, identity_watch::IdentityWatch, leap_file, log::Log,
+    signals::Signals, sockets::Sockets, statistics::StatisticsFiles, token, worker::Worker,
 };
 
 /// How many batches of one socket are taken before the others have their turn.
@@ -35,6 +35,8 @@ pub(crate) struct Driver {
     worker: Option<Worker>,
     /// There if `crypto` is configured.
     identity: Option<IdentityWatch>,
+    /// There if `xdp` is configured and the kernel can.
+    answers: Option<DriverAnswers>,
     log: Log,
     statistics: StatisticsFiles,
     drift_file: Option<PathBuf>,
@@ -58,6 +60,7 @@ pub(crate) struct Parts {
     pub(crate) sockets: Sockets,
     pub(crate) poll: Poll,
     pub(crate) identity: Option<IdentityWatch>,
+    pub(crate) answers: Option<DriverAnswers>,
     pub(crate) log: Log,
     pub(crate) statistics: StatisticsFiles,
     pub(crate) drift_file: Option<PathBuf>,
@@ -80,6 +83,7 @@ impl Driver {
             sockets,
             poll,
             identity,
+            answers,
             log,
             statistics,
             drift_file,
@@ -96,6 +100,7 @@ impl Driver {
             resolver: Resolver::new(),
             worker: None,
             identity,
+            answers,
             log,
             statistics,
             drift_file,
@@ -170,6 +175,15 @@ impl Driver {
                 self.engine.handle_deadline(now);
             }
             self.scan(now.monotonic);
+            self.refresh_answers();
+        }
+    }
+
+    fn refresh_answers(&mut self) {
+        if let Some(answers) = &mut self.answers
+            && !answers.refresh(&mut self.engine, &self.clock, &mut self.log)
+        {
+            self.answers = None;
         }
     }
 
@@ -180,7 +194,8 @@ impl Driver {
         }
         let now = self.clock.read().monotonic;
         let scan = self.scan_interval.map(|_| self.next_scan);
-        let deadline = [self.engine.next_deadline(), scan]
+        let answers = self.answers.as_ref().map(DriverAnswers::deadline);
+        let deadline = [self.engine.next_deadline(), scan, answers]
             .into_iter()
             .flatten()
             .min();
@@ -343,6 +358,13 @@ impl Driver {
     }
 
     fn adjust(&mut self, asked: Adjustment) {
+        // Until the engine has heard of it, nobody answers with the one time or the other.
+        if let Some(answers) = &mut self.answers {
+            match asked {
+                Adjustment::Step(_) => answers.suspend(),
+                Adjustment::Rate(_) | Adjustment::Status(_) => answers.hurry(),
+            }
+        }
         let result = self.clock.adjust(&asked);
         let now = self.clock.read();
         self.engine
@@ -459,6 +481,11 @@ impl Driver {
             // Whatever is wrong was logged, and the sockets that stand go on.
             let _ = self.sockets.scan(self.poll.registry(), &mut self.log);
             self.tell_interfaces();
+            if let Some(answers) = &mut self.answers
+                && !answers.set_addresses(&self.sockets, &mut self.log)
+            {
+                self.answers = None;
+            }
         }
     }
 
@@ -468,6 +495,9 @@ impl Driver {
     }
 
     fn finish(&mut self) {
+        if let Some(answers) = &mut self.answers {
+            answers.finish(&mut self.engine, &self.clock, &mut self.log);
+        }
         let now = self.clock.read();
         self.engine.shut_down(now);
         self.drain();

@@ -5,6 +5,7 @@ mod arguments;
 mod configuration;
 mod drift;
 mod driver;
+mod driver_answers;
 mod identity;
 mod identity_watch;
 mod leap_file;

@@ -84,7 +84,7 @@ impl Sockets {
     pub(crate) fn scan(&mut self, registry: &Registry, log: &mut Log) -> Result<(), BindError> {
         let (mut addresses, many) = match interfaces() {
             Ok(found) => {
-                let wanted = (self.addresses(&found), self.choice.many(&found, self.port));
+                let wanted = (self.wanted(&found), self.choice.many(&found, self.port));
                 self.found = found;
                 wanted
             }
@@ -157,7 +157,7 @@ impl Sockets {
         Ok(token.0 - token::FIRST_SOCKET)
     }
 
-    fn addresses(&self, found: &[Interface]) -> Vec<(SocketAddr, String, u32)> {
+    fn wanted(&self, found: &[Interface]) -> Vec<(SocketAddr, String, u32)> {
         let mut addresses: Vec<(SocketAddr, String, u32)> = found
             .iter()
             .filter(|interface| self.choice.takes(interface))
@@ -196,6 +196,13 @@ impl Sockets {
             }
         };
         self.open.iter().map(describe).collect()
+    }
+
+    /// The addresses that are listened on, each with the number of its interface.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (u32, IpAddr)> {
+        self.open
+            .iter()
+            .map(|open| (open.interface, open.socket.local_address().ip()))
     }
 
     /// The socket that became readable.

@@ -25,6 +25,7 @@ use crate::{
     arguments::Arguments,
     configuration, drift,
     driver::{Driver, Ended, Parts},
+    driver_answers::DriverAnswers,
     identity,
     identity_watch::IdentityWatch,
     leap_file,
@@ -154,11 +155,21 @@ fn serve(
         IdentityWatch::new(directory, crypto.clone())
     });
     let statistics = StatisticsFiles::new(&config.statistics);
+    let interfaces = config.xdp.clone();
     let setup = setup(arguments, config, drift_file.as_deref(), &clock, &mut log)?;
     let engine = Engine::new(setup, seed()?, clock.read());
     if let Some(path) = pid_file {
         write_pid_file(&path).map_err(|source| StartError::PidFile { path, source })?;
     }
+    // Before root's rights are given up, which it takes.
+    let answers = DriverAnswers::start(
+        &interfaces,
+        arguments.port,
+        &engine,
+        &sockets,
+        &clock,
+        &mut log,
+    );
     let account = arguments.user.as_deref().map(Account::find).transpose()?;
     if let Some(path) = &arguments.jail {
         change_root(path).map_err(|source| StartError::Jail {
@@ -179,6 +190,7 @@ fn serve(
         sockets,
         poll,
         identity,
+        answers,
         log,
         statistics,
         drift_file,

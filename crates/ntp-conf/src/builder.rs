@@ -4,7 +4,7 @@ use ntp_wire::Duration;
 
 use crate::{
     Association, AssociationKind, Config, Directive, InterfaceRule, Kept, Span, Standing,
-    Statement, Variable,
+    Statement, Variable, XdpInterface,
     association::Source,
     authentication::KeyRange,
     directive::DIRECTIVES,
@@ -178,6 +178,11 @@ impl Builder {
             }
             "broadcastclient" | "multicastclient" | "manycastserver" | "ttl" => {
                 config.groups = changed(&config.groups, |groups| groups.read(keyword, reader))?;
+            }
+            "xdp" => {
+                let xdp = XdpInterface::read(reader)?;
+                config.xdp.retain(|known| known.name != xdp.name);
+                config.xdp.push(xdp);
             }
             "threads" => {
                 config.threads = only(reader, |reader| reader.clamped("threads", 1..=1))?;

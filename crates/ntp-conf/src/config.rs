@@ -6,8 +6,8 @@ use ntp_wire::Duration;
 
 use crate::{
     Association, Crypto, Discard, Groups, InterfaceRule, Keys, LogMask, Mru, ReferenceClock,
-    Restriction, Statistics, Switch, Switches, Tinker, Tos, decimal, discipline::Discipline,
-    line::Line,
+    Restriction, Statistics, Switch, Switches, Tinker, Tos, XdpInterface, decimal,
+    discipline::Discipline, line::Line,
 };
 
 /// A configuration. [`Default`] is that of an empty file, with the reference's values.
@@ -68,6 +68,8 @@ pub struct Config {
     pub groups: Groups,
     /// `threads`: how many threads answer requests. 1, which is all there is so far.
     pub threads: u8,
+    /// `xdp`: interfaces whose drivers answer plain requests.
+    pub xdp: Vec<XdpInterface>,
     /// `dscp`: the class of packets, 0 to 63. 46.
     pub dscp: u8,
     /// `rlimit`
@@ -118,6 +120,7 @@ impl Default for Config {
             broadcast_delay: decimal::milliseconds(4),
             groups: Groups::default(),
             threads: 1,
+            xdp: Vec::new(),
             dscp: 46,
             limits: ResourceLimits::default(),
             tick: None,
@@ -190,6 +193,7 @@ impl Config {
         self.discard.write(out);
         self.mru.write(out);
         self.interfaces.iter().for_each(|rule| rule.write(out));
+        self.xdp.iter().for_each(|xdp| xdp.write(out));
         self.restrictions
             .iter()
             .for_each(|restriction| restriction.write(out));

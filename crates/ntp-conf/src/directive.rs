@@ -33,7 +33,7 @@ const fn missing(keyword: &'static str, what: &'static str) -> Directive {
 }
 
 /// Every directive, by name. Who carries out one more changes its line here.
-pub const DIRECTIVES: [Directive; 65] = [
+pub const DIRECTIVES: [Directive; 66] = [
     missing("automax", "a list of session keys lives for 12, 4096 s"),
     done("broadcast"),
     done("broadcastclient"),
@@ -95,6 +95,7 @@ pub const DIRECTIVES: [Directive; 65] = [
     done("ttl"),
     missing("unconfig", "leave out the line of the server instead"),
     missing("unpeer", "leave out the line of the server instead"),
+    done("xdp"),
     // Directives of earlier versions, so that their files are understood.
     missing("authenticate", "it is of xntp 3; see `enable auth`"),
     missing("authdelay", "it is of xntp 3, and is measured today"),

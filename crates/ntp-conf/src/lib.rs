@@ -68,6 +68,7 @@ mod statement;
 mod statistics;
 mod switches;
 mod tuning;
+mod xdp;
 
 pub use association::{AddressFamily, Association, AssociationKind, ServerAddress};
 pub use authentication::{Crypto, KeyRange, Keys};
@@ -87,3 +88,4 @@ pub use statement::{Statement, Word};
 pub use statistics::{FileGeneration, FilePeriod, Statistics, StatisticsKind};
 pub use switches::{Switch, Switches};
 pub use tuning::{Discard, Mru, Tinker, Tos};
+pub use xdp::XdpInterface;

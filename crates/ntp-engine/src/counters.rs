@@ -35,3 +35,42 @@ pub struct Counters {
     /// done for strangers.
     pub too_much_work: u64,
 }
+
+impl Counters {
+    /// Adds what was done elsewhere.
+    pub(crate) fn add(&mut self, other: &Self) {
+        // Taken apart, so that none is forgotten.
+        let Self {
+            received,
+            answered,
+            this_version,
+            older_version,
+            bad_format,
+            bad_authentication,
+            declined,
+            restricted,
+            limited,
+            kisses,
+            too_much_work,
+            key_lookups,
+            keys_not_found,
+            macs_made,
+            macs_checked,
+        } = other;
+        self.received += received;
+        self.answered += answered;
+        self.this_version += this_version;
+        self.older_version += older_version;
+        self.bad_format += bad_format;
+        self.bad_authentication += bad_authentication;
+        self.declined += declined;
+        self.restricted += restricted;
+        self.limited += limited;
+        self.kisses += kisses;
+        self.too_much_work += too_much_work;
+        self.key_lookups += key_lookups;
+        self.keys_not_found += keys_not_found;
+        self.macs_made += macs_made;
+        self.macs_checked += macs_checked;
+    }
+}

@@ -22,7 +22,7 @@ use std::{
 use bytes::Bytes;
 use ntp_autokey::{Host, HostOptions, IdentityGroups};
 use ntp_discipline::{Adjustment, FilterConditions, Now, SystemEvent};
-use ntp_restrict::{RestrictFlags, RestrictList, RestrictRules};
+use ntp_restrict::{RateLimit, RestrictFlags, RestrictList, RestrictRules};
 use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precision, Timestamp};
 use rand::{SeedableRng, rngs::ChaCha12Rng};
 
@@ -235,6 +235,10 @@ impl Engine {
             } => self.resolved(association, endpoints),
             Input::ClockChanged { asked, result } => self.clock_changed(asked, result),
             Input::LeapFile(read) => self.leap_file(read),
+            Input::Answered { counters, clients } => {
+                self.responder
+                    .note_elsewhere(&self.view, &counters, &clients);
+            }
             Input::Worked(worked) => self.autokey_worked(worked),
             Input::Identity(files) => self.renew_identity(*files),
             Input::Interfaces(found) => self.traffic.set_interfaces(now.monotonic, found),
@@ -312,6 +316,11 @@ impl Engine {
     /// The view that the packet path answers from.
     pub fn view(&self) -> &Arc<ServerView> {
         &self.view
+    }
+
+    /// How often a client may ask.
+    pub fn rate_limit(&self) -> RateLimit {
+        self.responder.limit()
     }
 
     fn datagram(&mut self, received: Timestamp, local: IpAddr, remote: SocketAddr, data: &[u8]) {

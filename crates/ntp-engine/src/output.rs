@@ -10,9 +10,10 @@ use bytes::Bytes;
 use ntp_autokey::{Credentials, IdentityGroups};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Applied, ClockError};
+use ntp_restrict::PastSighting;
 use ntp_wire::{AssociationId, Ppm, Timestamp};
 
-use crate::{Endpoint, Event, InterfaceDescription, Record, ServerView, Work, Worked};
+use crate::{Counters, Endpoint, Event, InterfaceDescription, Record, ServerView, Work, Worked};
 
 /// Something that the world did.
 #[derive(Clone, Debug)]
@@ -61,6 +62,14 @@ pub enum Input<'a> {
     LeapFile(Result<&'a [u8], String>),
     /// The work is done that [`Output::Work`] asked for; `None` if it was given up.
     Worked(Option<Box<Worked>>),
+    /// Requests were answered without the engine, from its [`ServerView`]: so many since this was
+    /// last told, of these clients.
+    Answered {
+        /// How many.
+        counters: Counters,
+        /// Who asked which address of ours, those who asked last at the end.
+        clients: Vec<(IpAddr, PastSighting)>,
+    },
     /// The files of Autokey are others than they were ([`Output::WatchIdentity`]).
     Identity(Box<IdentityFiles>),
     /// These are the addresses that packets come to and go from, now.

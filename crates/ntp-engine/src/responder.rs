@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use ntp_autokey::Cookie;
 use ntp_discipline::Now;
 use ntp_keys::MacBuffer;
-use ntp_restrict::{ClientTable, RateLimit, RestrictFlags, Restriction, Sighting};
+use ntp_restrict::{ClientTable, PastSighting, RateLimit, RestrictFlags, Restriction, Sighting};
 use ntp_wire::{Header, KeyId, KissCode, Mode, Packet, Stratum, Timestamp, Trailer, Version};
 
 pub(crate) use self::{hits::Hits, locals::Locals};
@@ -110,6 +110,31 @@ impl Responder {
     /// How often each entry of the restrictions was the one that counts.
     pub(crate) fn hits(&self) -> &Hits {
         &self.hits
+    }
+
+    /// How often a client may ask.
+    pub(crate) fn limit(&self) -> RateLimit {
+        self.limit
+    }
+
+    /// Somebody else has answered requests in our place.
+    pub(crate) fn note_elsewhere(
+        &mut self,
+        view: &ServerView,
+        done: &Counters,
+        clients: &[(IpAddr, PastSighting)],
+    ) {
+        self.counters.add(done);
+        for (local, past) in clients {
+            let Restriction { flags, .. } = view.restrictions.lookup(past.sighting.source);
+            let endpoint = self.locals.number(*local);
+            let sighting = Sighting {
+                endpoint,
+                ..past.sighting
+            };
+            self.clients
+                .note(&PastSighting { sighting, ..*past }, flags);
+        }
     }
 
     /// The engine has dropped an Autokey request because of the work it takes.

@@ -6,7 +6,7 @@ use ntp_autokey::SessionKeys;
 use ntp_discipline::Now;
 use ntp_restrict::RestrictList;
 use ntp_wire::{
-    Duration, Header, Mode, Monotonic, PollExponent, Precision, ReferenceId, ShortDuration,
+    Duration, Header, Leap, Mode, Monotonic, PollExponent, Precision, ReferenceId, ShortDuration,
     Stratum, Timestamp, Version, WireTimestamp,
 };
 
@@ -23,6 +23,22 @@ pub struct ServerView {
     pub(crate) clock: ClockView,
     /// The UDP port that we serve on, as do others of our kind.
     pub(crate) port: u16,
+}
+
+impl ServerView {
+    /// The reply to whatever plain request of version 4, but for what it takes from the request
+    /// and the times of its arrival and departure; `None` if plain requests want a closer look:
+    /// the clock is not synchronised, or clients get smeared time.
+    pub fn plain_reply(&self, now: Now) -> Option<Header> {
+        let Served { leap, smear } = self.clock.served();
+        let is_plain = leap != Leap::Unsynchronised && smear.is_none();
+        is_plain.then(|| self.clock.header(Version::V4, Mode::Server, now.monotonic))
+    }
+
+    /// Who may ask what.
+    pub fn restrictions(&self) -> &Arc<RestrictList> {
+        &self.restrictions
+    }
 }
 
 /// The fields of the header that are the same in every reply.

@@ -9,7 +9,7 @@ mod state;
 use std::{io, path::PathBuf, time::Duration as Elapsed};
 
 use ntp_discipline::{Adjustment, Applied, Clock, ClockError, Now};
-use ntp_wire::{Duration, Precision};
+use ntp_wire::{Duration, Ppm, Precision};
 
 use self::{kernel::KernelClock, shared::SharedClock};
 use crate::stamp::{KernelReading, ReceiveStamp};
@@ -63,6 +63,15 @@ impl SystemClock {
         match &self.0 {
             Kind::Kernel(_) => KernelClock::check_permission(),
             Kind::Virtual(_) | Kind::Null => Ok(()),
+        }
+    }
+
+    /// How much faster than the monotonic clock it runs now. The kernel's own does not: what
+    /// steers one of them steers both.
+    pub fn gain(&self) -> Ppm {
+        match &self.0 {
+            Kind::Virtual(clock) => clock.gain(KernelReading::take().monotonic),
+            Kind::Kernel(_) | Kind::Null => Ppm::ZERO,
         }
     }
 

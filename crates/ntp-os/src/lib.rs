@@ -23,6 +23,8 @@
 //! - the clock: [`SystemClock`], of the kind that a [`ClockSpec`] names; [`ReceiveStamp`] is what
 //!   the kernel notes when a datagram arrives
 //! - datagrams: [`NtpSocket`], opened with [`SocketOptions`], fills a [`Batch`] of [`Datagram`]s
+//! - answers from the network driver: [`DriverResponder`], which is attached to interfaces and told
+//!   a [`Moment`] to answer from and [`SourceRule`]s
 //! - addresses and names: [`interfaces`], [`host_name`], [`reverse_name`], [`resolve`], and
 //!   [`Resolver`], which does not block
 //! - the process: [`Account`], [`change_root`], [`raise_priority`], [`lower_priority`],
@@ -46,6 +48,7 @@ mod resolver;
 mod socket;
 mod stamp;
 mod syslog;
+mod xdp;
 
 pub use clock::{ClockSpec, ClockSpecError, OpenClockError, SystemClock, VirtualSpec};
 pub use daemon::{DaemonError, Readiness, daemonise};
@@ -58,3 +61,7 @@ pub use resolver::{Resolved, Resolver};
 pub use socket::{Batch, BindError, Datagram, NtpSocket, SocketOptions};
 pub use stamp::ReceiveStamp;
 pub use syslog::{Facility, Severity, Syslog};
+pub use xdp::{
+    DriverCounts, DriverResponder, DriverSighting, Fate, Moment, SourceRule, Treatment, XdpError,
+    XdpMode,
+};

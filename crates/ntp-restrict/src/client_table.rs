@@ -8,11 +8,13 @@ use rand::{Rng as _, SeedableRng as _, rngs::ChaCha12Rng};
 use crate::{Client, RateLimit, RestrictFlags, Verdict, rate_limit::Bucket};
 
 mod hashing;
+mod past;
 mod recency;
 #[cfg(test)]
 mod tests;
 
 use hashing::AddressHash;
+pub use past::PastSighting;
 use recency::{Links, NOBODY, Recency, Slot};
 
 /// Recent clients, within bounds: it grows as they come, and beyond its limits a newcomer takes

@@ -38,13 +38,15 @@ mod client;
 mod client_table;
 mod flags;
 mod list;
+mod prefixes;
 mod rate_limit;
 mod rules;
 mod search;
 
 pub use client::Client;
-pub use client_table::{ClientTable, ClientTableLimits, Sighting};
+pub use client_table::{ClientTable, ClientTableLimits, PastSighting, Sighting};
 pub use flags::RestrictFlags;
 pub use list::{RestrictEntry, RestrictList, Restriction};
+pub use prefixes::PrefixRestriction;
 pub use rate_limit::{RateLimit, Verdict};
 pub use rules::{RestrictRules, RestrictTarget, RestrictTargetError, Scope, SourceTemplate};

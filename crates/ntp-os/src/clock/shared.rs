@@ -64,9 +64,13 @@ impl SharedClock {
     /// changed meanwhile: of no account where the age is that of a datagram.
     pub(super) fn wall_before(&self, at: Monotonic, age: Elapsed) -> Timestamp {
         let clock = self.line.at(at);
-        let gain = clock.frequency_error().value() + clock.rate().value();
-        let gained = Duration::from_seconds_f64(age.as_secs_f64() * gain * 1e-6);
+        let gained = Duration::from_seconds_f64(age.as_secs_f64() * gain(&clock) * 1e-6);
         clock.wall(at) - to_duration(age) - gained
+    }
+
+    /// How much faster than the monotonic clock it runs.
+    pub(super) fn gain(&self, at: Monotonic) -> Ppm {
+        Ppm::new(gain(&self.line.at(at)))
     }
 
     pub(super) fn adjust(
@@ -104,6 +108,10 @@ impl SharedClock {
         self.line = line;
         Ok(())
     }
+}
+
+fn gain(clock: &VirtualClock) -> f64 {
+    clock.frequency_error().value() + clock.rate().value()
 }
 
 impl Line {

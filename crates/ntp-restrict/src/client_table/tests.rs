@@ -260,3 +260,61 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// It makes no difference who judged a packet, nor in how many portions it is told.
+    #[test]
+    fn what_is_told_is_remembered_like_what_is_seen(
+        packets in prop::collection::vec((0_u8..6, 0_u16..3000, any::<u16>()), 1..80),
+        portion in 1_usize..20,
+    ) {
+        let (mut seeing, mut told) = (table(), table());
+        let mut now = 0.0;
+        for packets in packets.chunks(portion) {
+            let mut past: Vec<PastSighting> = Vec::new();
+            for (address, after, port) in packets {
+                now += f64::from(*after) * 1e-3;
+                let mut sighting = request(Ipv4Addr::new(10, 0, 0, *address));
+                sighting.source.set_port(*port);
+                let limit = RateLimit::default();
+                let verdict = seeing.record(seconds(now), &sighting, LIMITED_KOD, &limit);
+                let known = past
+                    .iter()
+                    .position(|past| past.sighting.source.ip() == sighting.source.ip());
+                let (first_seen, count) = match known.map(|index| past.remove(index)) {
+                    Some(before) => (before.first_seen, before.count + 1),
+                    None => (seconds(now), 1),
+                };
+                let last_seen = seconds(now);
+                past.push(PastSighting { sighting, first_seen, last_seen, count, verdict });
+            }
+            for past in past {
+                told.note(&past, LIMITED_KOD);
+            }
+        }
+        let [seeing, told] = [&seeing, &told].map(|table| {
+            table.newest_first().copied().collect::<Vec<_>>()
+        });
+        prop_assert_eq!(seeing, told);
+    }
+}
+
+#[test]
+fn what_is_told_late_changes_nothing_but_the_count() {
+    let mut clients = table();
+    let sighting = request(Ipv4Addr::new(10, 0, 0, 1));
+    clients.record(seconds(5.0), &sighting, LIMITED, &RateLimit::default());
+    let mut past = PastSighting {
+        sighting,
+        first_seen: seconds(1.0),
+        last_seen: seconds(4.0),
+        count: 3,
+        verdict: Verdict::Drop,
+    };
+    past.sighting.source.set_port(9);
+    clients.note(&past, LIMITED);
+    let client = clients.lookup(sighting.source.ip()).unwrap();
+    assert_eq!((client.count, client.port), (4, 40_000));
+    assert_eq!(client.last_seen, seconds(5.0));
+    assert_eq!(client.restriction, RestrictFlags::NONE);
+}
