@@ -3,11 +3,11 @@
 
 use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration as Elapsed};
 
-use mio::{Events, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Token, Waker};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Clock};
 use ntp_engine::{Endpoint, Engine, Exit, Input, Output, Work};
-use ntp_os::{Batch, Family, Resolver, SystemClock};
+use ntp_os::{AddressWatch, Batch, Family, Resolver, SystemClock};
 use ntp_wire::{AssociationId, Monotonic};
 
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
 const BATCHES: usize = 8;
 /// No wait is longer: a signal may come just before it.
 const LONGEST_WAIT: Elapsed = Elapsed::from_secs(1);
+
+/// After a change of the machine's addresses, for so long more may change.
+const SETTLING: Elapsed = Elapsed::from_secs(2);
 
 /// The running daemon.
 pub(crate) struct Driver {
@@ -44,6 +47,8 @@ pub(crate) struct Driver {
     /// How often to look for new interfaces; `None` is never.
     scan_interval: Option<Elapsed>,
     next_scan: Monotonic,
+    /// There if interfaces are looked for, and the system tells of them.
+    addresses: Option<AddressWatch>,
     /// Sends that failed are told of once per destination until one succeeds.
     failing: HashMap<std::net::SocketAddr, io::ErrorKind>,
     exit: Option<Exit>,
@@ -90,6 +95,12 @@ impl Driver {
             scan_interval,
         } = parts;
         let now = clock.read().monotonic;
+        let addresses = scan_interval.and_then(|_| watch_addresses(&poll));
+        let first_scan = match scan_interval {
+            Some(_) if sockets.is_waiting() => now + SETTLING,
+            Some(interval) => now + interval,
+            None => now,
+        };
         Ok(Self {
             engine,
             clock,
@@ -106,7 +117,8 @@ impl Driver {
             drift_file,
             started: now,
             scan_interval,
-            next_scan: scan_interval.map_or(now, |interval| now + interval),
+            next_scan: first_scan,
+            addresses,
             failing: HashMap::new(),
             exit: None,
             unread: Vec::new(),
@@ -157,8 +169,11 @@ impl Driver {
             // Readiness is told once (epoll is edge-triggered), so each socket is emptied; the
             // others are left alone.
             let mut readable = std::mem::take(&mut self.unread);
+            if events.iter().any(|event| event.token() == token::ADDRESSES) {
+                self.addresses_changed();
+            }
             for event in &events {
-                if event.token() != token::WAKER && !readable.contains(&event.token()) {
+                if event.token().0 >= token::FIRST_SOCKET && !readable.contains(&event.token()) {
                     readable.push(event.token());
                 }
             }
@@ -476,7 +491,6 @@ impl Driver {
             return;
         };
         if self.next_scan <= now {
-            self.next_scan = now + interval;
             self.failing.clear();
             // Whatever is wrong was logged, and the sockets that stand go on.
             let _ = self.sockets.scan(self.poll.registry(), &mut self.log);
@@ -486,6 +500,29 @@ impl Driver {
             {
                 self.answers = None;
             }
+            let wait = match self.sockets.is_waiting() && self.addresses.is_none() {
+                true => SETTLING,
+                false => interval,
+            };
+            self.next_scan = now + wait;
+        }
+    }
+
+    /// Addresses that come or go are looked at in a moment: seldom does one come alone.
+    fn addresses_changed(&mut self) {
+        let Some(addresses) = &mut self.addresses else {
+            return;
+        };
+        if addresses.take_changed() {
+            let soon = self.clock.read().monotonic + SETTLING;
+            self.next_scan = self.next_scan.min(soon);
+        }
+        // As with the sockets.
+        if cfg!(mio_unsupported_force_poll_poll) {
+            let _ =
+                self.poll
+                    .registry()
+                    .reregister(addresses, token::ADDRESSES, Interest::READABLE);
         }
     }
 
@@ -502,4 +539,14 @@ impl Driver {
         self.engine.shut_down(now);
         self.drain();
     }
+}
+
+/// Wants to be told when the machine's addresses change. Without that they are looked at now and
+/// then.
+fn watch_addresses(poll: &Poll) -> Option<AddressWatch> {
+    let mut watch = AddressWatch::open().ok()?;
+    poll.registry()
+        .register(&mut watch, token::ADDRESSES, Interest::READABLE)
+        .ok()?;
+    Some(watch)
 }

@@ -1,5 +1,6 @@
 //! One socket for each of our addresses.
 
+mod choice;
 mod many;
 
 use std::{
@@ -11,6 +12,7 @@ use mio::{Interest, Registry, Token};
 use ntp_engine::InterfaceDescription;
 use ntp_os::{BindError, Interface, NtpSocket, SocketOptions, interfaces};
 
+pub(crate) use self::choice::Choice;
 use crate::{log::Log, token};
 
 /// The addresses that packets come to and go from.
@@ -22,6 +24,10 @@ pub(crate) struct Sockets {
     many: Vec<Open>,
     /// What the last scan found.
     found: Vec<Interface>,
+    /// Those that nobody reads: what comes there is dropped.
+    dropping: Vec<NtpSocket>,
+    /// There are addresses that will be usable in a moment.
+    is_waiting: bool,
     next_token: usize,
 }
 
@@ -33,36 +39,6 @@ struct Open {
     interface: u32,
 }
 
-/// Which addresses to listen on: `-I`, `-L`, `-4` and `-6`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Choice {
-    /// Names of interfaces or addresses; all if empty.
-    pub(crate) wanted: Vec<String>,
-    pub(crate) no_virtual: bool,
-    pub(crate) ipv4_only: bool,
-    pub(crate) ipv6_only: bool,
-    /// Broadcast addresses too.
-    pub(crate) broadcasts: bool,
-    /// And these groups, on every interface.
-    pub(crate) groups: Vec<IpAddr>,
-}
-
-impl Choice {
-    fn takes(&self, interface: &Interface) -> bool {
-        let address = interface.address.ip();
-        let of_family = match address {
-            IpAddr::V4(_) => !self.ipv6_only,
-            IpAddr::V6(_) => !self.ipv4_only,
-        };
-        let wanted = self.wanted.is_empty()
-            || self
-                .wanted
-                .iter()
-                .any(|wanted| *wanted == interface.name || wanted.parse() == Ok(address));
-        interface.is_up && of_family && wanted && !(self.no_virtual && interface.name.contains(':'))
-    }
-}
-
 impl Sockets {
     pub(crate) fn new(port: u16, choice: Choice) -> Self {
         Self {
@@ -71,6 +47,8 @@ impl Sockets {
             open: Vec::new(),
             many: Vec::new(),
             found: Vec::new(),
+            dropping: Vec::new(),
+            is_waiting: false,
             next_token: token::FIRST_SOCKET,
         }
     }
@@ -82,9 +60,14 @@ impl Sockets {
     /// [`BindError`] if no socket at all could be opened: then that of the first address, or of
     /// an address that was asked for by name.
     pub(crate) fn scan(&mut self, registry: &Registry, log: &mut Log) -> Result<(), BindError> {
-        let (mut addresses, many) = match interfaces() {
+        let (mut addresses, dropped, many) = match interfaces() {
             Ok(found) => {
-                let wanted = (self.wanted(&found), self.choice.many(&found, self.port));
+                self.is_waiting = found.iter().any(|one| one.is_tentative && one.is_up);
+                let wanted = (
+                    self.choice.addresses(&found, self.port),
+                    self.choice.dropped(&found, self.port),
+                    self.choice.many(&found, self.port),
+                );
                 self.found = found;
                 wanted
             }
@@ -128,10 +111,39 @@ impl Sockets {
                 }
             }
         }
+        self.scan_dropping(&dropped, log);
         self.scan_many(many, registry, log);
         match problem {
             Some(error) if self.open.is_empty() => Err(error),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether an address will be usable in a moment: scan again.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting
+    }
+
+    /// Holds the ports where what comes is to be dropped, so that nobody else has them.
+    fn scan_dropping(&mut self, wanted: &[(SocketAddr, String)], log: &mut Log) {
+        self.dropping
+            .retain(|socket| wanted.iter().any(|(at, _)| *at == socket.local_address()));
+        for (address, name) in wanted {
+            let is_open = |socket: &NtpSocket| socket.local_address() == *address;
+            if self.dropping.iter().any(is_open) {
+                continue;
+            }
+            let options = SocketOptions {
+                receive_buffer: 0,
+                ..SocketOptions::default()
+            };
+            match NtpSocket::bind(*address, &options) {
+                Ok(socket) => {
+                    self.dropping.push(socket);
+                    log.information(&format!("Listen and drop on {name} {address}"));
+                }
+                Err(error) => log.error(&error.to_string()),
+            }
         }
     }
 
@@ -155,28 +167,6 @@ impl Sockets {
             interface,
         });
         Ok(token.0 - token::FIRST_SOCKET)
-    }
-
-    fn wanted(&self, found: &[Interface]) -> Vec<(SocketAddr, String, u32)> {
-        let mut addresses: Vec<(SocketAddr, String, u32)> = found
-            .iter()
-            .filter(|interface| self.choice.takes(interface))
-            .map(|interface| {
-                let mut address = interface.address;
-                address.set_port(self.port);
-                (address, interface.name.clone(), interface.index)
-            })
-            .collect();
-        // 127.0.0.2 and its like are ours without being listed.
-        for wanted in &self.choice.wanted {
-            if let Ok(address) = wanted.parse::<IpAddr>()
-                && address.is_loopback()
-                && !addresses.iter().any(|(known, ..)| known.ip() == address)
-            {
-                addresses.push((SocketAddr::new(address, self.port), "lo".to_owned(), 0));
-            }
-        }
-        addresses
     }
 
     /// The addresses that are open, as ntpq shows them.

@@ -49,9 +49,13 @@ pub(crate) enum StartError {
     #[error("{0}; is another ntpd running?")]
     Socket(#[from] ntp_os::BindError),
     #[error(
-        "no address to listen on: -I, -4 and -6 leave none of this machine's addresses that are up"
+        "no address to listen on: -I, -4, -6 and `interface` lines leave none of this machine's addresses that are up"
     )]
     NoAddress,
+    #[error(
+        "`interface` lines and the options -I and -L exclude each other: remove one or the other"
+    )]
+    TwoChoices,
     #[error("user: {0}")]
     Account(#[from] ntp_os::AccountError),
     #[error("can't become that user: {0}")]
@@ -123,6 +127,10 @@ fn serve(
         log.error(&format!("{error}; until then it is only watched"));
     }
     let poll = Poll::new()?;
+    let by_option = !arguments.interfaces.is_empty() || arguments.no_virtual_addresses;
+    if by_option && !config.interfaces.is_empty() {
+        return Err(StartError::TwoChoices);
+    }
     let mut sockets = Sockets::new(
         arguments.port,
         Choice {
@@ -130,6 +138,7 @@ fn serve(
             no_virtual: arguments.no_virtual_addresses,
             ipv4_only: arguments.ipv4,
             ipv6_only: arguments.ipv6,
+            rules: config.interfaces.clone(),
             broadcasts: config.follows_broadcasts(),
             groups: [
                 &config.groups.multicast_client[..],

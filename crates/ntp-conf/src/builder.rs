@@ -26,6 +26,7 @@ pub(crate) struct Builder {
     pub(crate) control_span: Option<Span>,
     pub(crate) request_span: Option<Span>,
     pub(crate) tos_span: Option<Span>,
+    pub(crate) interface_span: Option<Span>,
 }
 
 impl Builder {
@@ -143,7 +144,10 @@ impl Builder {
             "tinker" => config.tinker = changed(&config.tinker, |tinker| tinker.read(reader))?,
             "discard" => config.discard = changed(&config.discard, |discard| discard.read(reader))?,
             "mru" => config.mru = changed(&config.mru, |mru| mru.read(reader))?,
-            "interface" | "nic" => config.interfaces.push(InterfaceRule::read(reader)?),
+            "interface" | "nic" => {
+                config.interfaces.push(InterfaceRule::read(reader)?);
+                self.interface_span = Some(reader.span());
+            }
             _ => return self.read_rarer(keyword, reader),
         }
         Ok(())

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 use ntp_restrict::RestrictFlags;
 
 use crate::{
-    AddressFamily, Association, AssociationKind, Config, RestrictAddress, ServerAddress, Span,
-    authentication::KeyRange, builder::Builder, reader::Problem,
+    AddressFamily, Association, AssociationKind, Config, InterfaceAction, RestrictAddress,
+    ServerAddress, Span, authentication::KeyRange, builder::Builder, reader::Problem,
 };
 
 /// So many servers are held against the `restrict` lines.
@@ -45,7 +45,25 @@ pub(crate) fn check(builder: &mut Builder) {
         }
     }
     clocks(builder, &mut found);
+    interfaces(builder, &mut found);
     builder.problems.append(&mut found);
+}
+
+/// Whoever writes what shall not be listened on means the rest to be.
+fn interfaces(builder: &Builder, found: &mut Vec<Problem>) {
+    let rules = &builder.config.interfaces;
+    let listens = rules
+        .iter()
+        .any(|rule| rule.action == InterfaceAction::Listen);
+    if let Some(span) = &builder.interface_span
+        && !listens
+    {
+        found.push(Problem::warning(
+            span,
+            "no `interface` line says `listen`: there is nothing to listen on but loopback",
+            "write `interface listen all` before this line",
+        ));
+    }
 }
 
 /// Clustering ends at `minclock` survivors: where `minsane` wants as many or more, one server that

@@ -46,7 +46,34 @@ pub enum InterfaceMatch {
     },
 }
 
-/// One line `interface …`; of those that fit an address, the last one counts.
+impl InterfaceMatch {
+    fn fits(&self, name: &str, address: IpAddr, is_loopback: bool) -> bool {
+        match self {
+            Self::All => !is_loopback,
+            Self::Family(family) => *family == AddressFamily::of(address),
+            Self::Wildcard => false,
+            Self::Name(wanted) => wanted.eq_ignore_ascii_case(name),
+            Self::Address {
+                address: wanted,
+                prefix,
+            } => shares_prefix(*wanted, address, *prefix),
+        }
+    }
+}
+
+/// Whether the first bits of two addresses are the same, all of them if there is no number.
+fn shares_prefix(one: IpAddr, other: IpAddr, bits: Option<u8>) -> bool {
+    let (differing, length) = match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => {
+            (u128::from(one.to_bits() ^ other.to_bits()) << 96, 32)
+        }
+        (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits() ^ other.to_bits(), 128),
+        _ => return false,
+    };
+    differing.leading_zeros() >= u32::from(bits.unwrap_or(length))
+}
+
+/// One line `interface …`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct InterfaceRule {
     /// What happens there.
@@ -56,6 +83,25 @@ pub struct InterfaceRule {
 }
 
 impl InterfaceRule {
+    /// What happens at an address of the interface `name`: what the last of the rules says that fit
+    /// it. Where none does, loopback is listened on, and everything else if there are no rules.
+    pub fn decide(
+        rules: &[Self],
+        name: &str,
+        address: IpAddr,
+        is_loopback: bool,
+    ) -> InterfaceAction {
+        let last = rules
+            .iter()
+            .rev()
+            .find(|rule| rule.matching.fits(name, address, is_loopback));
+        match last {
+            Some(rule) => rule.action,
+            None if is_loopback || rules.is_empty() => InterfaceAction::Listen,
+            None => InterfaceAction::Ignore,
+        }
+    }
+
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
         let word = reader.expect("`listen`, `ignore` or `drop`")?;
         let action = ACTIONS.iter().find(|(name, _)| *name == word.keyword());
@@ -104,6 +150,13 @@ impl InterfaceRule {
             }
         };
         reader.end()?;
+        if matching == InterfaceMatch::Wildcard && *action == InterfaceAction::Listen {
+            reader.remarks.push(Problem::warning(
+                &reader.span(),
+                "the wildcard addresses are never opened: this line does nothing",
+                "",
+            ));
+        }
         Ok(Self {
             action: *action,
             matching,
@@ -130,5 +183,74 @@ impl InterfaceRule {
             } => line.word(format_args!("{address}/{prefix}")),
         }
         .end(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The addresses of a machine that was asked with the reference too.
+    const MACHINE: [(&str, &str); 8] = [
+        ("lo", "127.0.0.1"),
+        ("lo", "::1"),
+        ("n0", "10.9.0.1"),
+        ("n0", "fd00:9::1"),
+        ("lnk1", "10.8.0.1"),
+        ("lnk1", "10.8.0.2"),
+        ("lnk1", "fe80::5"),
+        ("lnk1:5", "10.8.0.9"),
+    ];
+
+    /// A letter for each address: L, i or d.
+    fn decided(lines: &str) -> String {
+        let parsed = crate::parse("ntp.conf", lines, |_| Err(String::new()));
+        assert!(!parsed.has_errors(), "{}", parsed.render());
+        MACHINE
+            .iter()
+            .map(|(name, address)| {
+                let address = address.parse().unwrap();
+                let rules = &parsed.config.interfaces;
+                match InterfaceRule::decide(rules, name, address, *name == "lo") {
+                    InterfaceAction::Listen => 'L',
+                    InterfaceAction::Ignore => 'i',
+                    InterfaceAction::Drop => 'd',
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_last_line_that_fits_decides() {
+        for (lines, wanted) in [
+            ("", "LLLLLLLL"),
+            ("interface ignore all", "LLiiiiii"),
+            ("interface ignore all\ninterface listen n0", "LLLLiiii"),
+            ("interface listen n0\ninterface ignore all", "LLiiiiii"),
+            ("interface drop lnk1", "LLiidddi"),
+            ("interface ignore ipv6", "Liiiiiii"),
+            ("interface ignore ipv4", "iLiiiiii"),
+            ("interface listen wildcard", "LLiiiiii"),
+            ("interface listen lnk", "LLiiiiii"),
+            ("interface listen LNK1", "LLiiLLLi"),
+            ("interface listen lnk1:5", "LLiiiiiL"),
+            (
+                "interface listen 10.8.0.0/24\nnic ignore 10.8.0.2",
+                "LLiiLiiL",
+            ),
+            (
+                "nic ignore 10.8.0.2\ninterface listen 10.8.0.0/24",
+                "LLiiLLiL",
+            ),
+            ("interface listen ipv4\ninterface drop lnk1", "LLLidddL"),
+            ("interface listen fe80::/10", "LLiiiiLi"),
+            ("interface listen all\ninterface ignore lo", "iiLLLLLL"),
+            ("interface listen all\ninterface ignore ::1", "LiLLLLLL"),
+            ("interface ignore ipv4\ninterface listen lo", "LLiiiiii"),
+            ("interface drop all", "LLdddddd"),
+            ("interface listen 0.0.0.0/0", "LLLiLLiL"),
+        ] {
+            assert_eq!(decided(lines), wanted, "{lines}");
+        }
     }
 }

@@ -27,6 +27,9 @@ pub struct Interface {
     pub is_loopback: bool,
     /// Whether it can send to many at once.
     pub is_multicast: bool,
+    /// Of an IPv6 address: whether the kernel is still asking the network if anybody else has it
+    /// (RFC 4862 section 5.4), or has found that somebody does. Nothing can be bound to it.
+    pub is_tentative: bool,
 }
 
 /// Every address of every interface, IPv4 and IPv6, up or down.
@@ -36,6 +39,7 @@ pub struct Interface {
 /// What the system says.
 pub fn interfaces() -> io::Result<Vec<Interface>> {
     let mut interfaces = Vec::new();
+    let tentative = tentative_addresses();
     for found in getifaddrs()? {
         let Some(address) = found.address.as_ref().and_then(to_address) else {
             continue;
@@ -60,10 +64,33 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
             is_up: has(InterfaceFlags::IFF_UP),
             is_loopback: has(InterfaceFlags::IFF_LOOPBACK),
             is_multicast: has(InterfaceFlags::IFF_MULTICAST),
+            is_tentative: tentative.contains(&(address.ip(), index)),
             name: found.interface_name,
         });
     }
     Ok(interfaces)
+}
+
+/// The addresses that can't be bound to yet, with the numbers of their interfaces; none where the
+/// system does not say.
+fn tentative_addresses() -> Vec<(IpAddr, u32)> {
+    let list = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    list.lines().filter_map(tentative_address).collect()
+}
+
+/// The address of a line of `/proc/net/if_inet6`, if it is tentative: address, number of the
+/// interface, length of the prefix, scope and flags, all hexadecimal.
+fn tentative_address(line: &str) -> Option<(IpAddr, u32)> {
+    /// `IFA_F_TENTATIVE` and `IFA_F_DADFAILED`
+    const NOT_YET: u32 = 0x40 | 0x08;
+    /// `IFA_F_OPTIMISTIC`: it may be used meanwhile.
+    const OPTIMISTIC: u32 = 0x04;
+    let mut words = line.split_ascii_whitespace();
+    let address = u128::from_str_radix(words.next()?, 16).ok()?;
+    let index = u32::from_str_radix(words.next()?, 16).ok()?;
+    let flags = u32::from_str_radix(words.nth(2)?, 16).ok()?;
+    let waits = flags & NOT_YET != 0 && flags & OPTIMISTIC == 0;
+    waits.then_some((Ipv6Addr::from_bits(address).into(), index))
 }
 
 /// `None` for other families than IPv4 and IPv6.
@@ -87,6 +114,22 @@ fn is_link_local(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tentative_addresses_are_known_by_their_flags() {
+        let address = "fe80::3".parse::<IpAddr>().unwrap();
+        let line = |flags| {
+            tentative_address(&format!(
+                "fe800000000000000000000000000003 0b 40 20 {flags}     eth0"
+            ))
+        };
+        assert_eq!(line("40"), Some((address, 11)));
+        assert_eq!(line("c8"), Some((address, 11)));
+        assert_eq!(line("80"), None);
+        assert_eq!(line("44"), None);
+        assert_eq!(tentative_address("nonsense 1 2 3 4"), None);
+        assert_eq!(tentative_address(""), None);
+    }
 
     #[test]
     fn the_loopback_interface_is_there() {

@@ -25,7 +25,7 @@
 //! - datagrams: [`NtpSocket`], opened with [`SocketOptions`], fills a [`Batch`] of [`Datagram`]s
 //! - answers from the network driver: [`DriverResponder`], which is attached to interfaces and told
 //!   a [`Moment`] to answer from and [`SourceRule`]s
-//! - addresses and names: [`interfaces`], [`host_name`], [`reverse_name`], [`resolve`], and
+//! - addresses and names: [`interfaces`], [`AddressWatch`], [`host_name`], [`reverse_name`], [`resolve`], and
 //!   [`Resolver`], which does not block
 //! - the process: [`Account`], [`change_root`], [`raise_priority`], [`lower_priority`],
 //!   [`daemonise`] and the [`Readiness`] that tells the parent, [`Syslog`]
@@ -37,6 +37,7 @@
 //! knows Linux only. And it does not touch the kernel's clock unless [`ClockSpec::Kernel`] was
 //! asked for.
 
+mod address_watch;
 mod clock;
 mod daemon;
 mod file;
@@ -50,6 +51,7 @@ mod stamp;
 mod syslog;
 mod xdp;
 
+pub use address_watch::AddressWatch;
 pub use clock::{ClockSpec, ClockSpecError, OpenClockError, SystemClock, VirtualSpec};
 pub use daemon::{DaemonError, Readiness, daemonise};
 pub use file::{FileContents, ReadFileError, read_file, write_atomically, write_pid_file};
