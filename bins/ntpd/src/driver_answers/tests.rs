@@ -239,8 +239,9 @@ fn request() -> impl Strategy<Value = Datagram> {
 }
 
 /// Restrictions and limits of each kind.
-const CONFIGURATIONS: [&str; 4] = [
+const CONFIGURATIONS: [&str; 5] = [
     "",
+    "restrict default limited kod\ndiscard minimum 0 average 3\n",
     "restrict default limited kod nomodify noquery\ndiscard minimum 0 average 1\n",
     "restrict default limited\nrestrict 10.0.0.0 mask 255.255.0.0 limited kod nopeer\n\
      restrict 10.1.0.0 mask 255.255.0.0 ignore\nrestrict 10.1.2.3\n\
@@ -256,7 +257,7 @@ proptest! {
     #[test]
     fn the_driver_answers_as_the_sockets_would(
         configuration in prop::sample::select(&CONFIGURATIONS[..]),
-        requests in prop::collection::vec(request(), 60),
+        requests in prop::collection::vec(request(), 100),
     ) {
         if let Some(mut both) = Both::new(configuration) {
             for request in requests {
@@ -267,6 +268,26 @@ proptest! {
     }
 }
 
+/// Time between requests counts from the last one, and makes room for more.
+#[test]
+fn limits_follow_the_clock_as_those_of_the_sockets_do() {
+    let text = "restrict default limited kod\ndiscard minimum 0 average 2\n";
+    let Some(mut both) = Both::new(text) else {
+        return;
+    };
+    let request = plain("10.9.9.9:4000");
+    for _ in 0..8 {
+        assert!(!both.compare(&request));
+    }
+    for _ in 0..4 {
+        std::thread::sleep(Elapsed::from_millis(550));
+        assert!(!both.compare(&request));
+    }
+    for _ in 0..20 {
+        assert!(!both.compare(&request));
+    }
+}
+
 /// Masks with gaps are no prefixes: then the whole family is for the sockets.
 #[test]
 fn what_the_driver_cannot_know_goes_to_the_sockets() {
@@ -274,16 +295,18 @@ fn what_the_driver_cannot_know_goes_to_the_sockets() {
     let Some(mut both) = Both::new(text) else {
         return;
     };
-    let mut request = Datagram {
-        from: "10.9.9.9:4000".parse().unwrap(),
-        to: SocketAddr::new(OURS[0].parse().unwrap(), 123),
-        data: vec![0; 48],
-    };
-    request.data[0] = 0x23;
-    assert!(both.compare(&request));
-    request.from = "[2001:db8::9]:4000".parse().unwrap();
-    request.to.set_ip(OURS[1].parse().unwrap());
-    assert!(!both.compare(&request));
+    assert!(both.compare(&plain("10.9.9.9:4000")));
+    assert!(!both.compare(&plain("[2001:db8::9]:4000")));
+}
+
+fn plain(from: &str) -> Datagram {
+    let from: SocketAddr = from.parse().unwrap();
+    let ours = OURS[usize::from(from.is_ipv6())].parse().unwrap();
+    Datagram {
+        from,
+        to: SocketAddr::new(ours, 123),
+        data: [&[0x23][..], &[0; 47]].concat(),
+    }
 }
 
 #[test]
