@@ -6,8 +6,8 @@ use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration as 
 use mio::{Events, Interest, Poll, Token, Waker};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Clock};
-use ntp_engine::{Endpoint, Engine, Exit, Input, Output, Work};
-use ntp_os::{AddressWatch, Batch, Family, Resolver, SystemClock};
+use ntp_engine::{Arrival, Endpoint, Engine, Exit, Input, Output, Work};
+use ntp_os::{AddressWatch, Batch, Datagram, Family, Outbox, Resolver, SystemClock};
 use ntp_wire::{AssociationId, Monotonic};
 
 use crate::{
@@ -28,6 +28,8 @@ pub(crate) struct Driver {
     engine: Engine,
     clock: SystemClock,
     sockets: Sockets,
+    /// Answers to the datagrams of one batch.
+    outbox: Outbox,
     poll: Poll,
     signals: Signals,
     /// There once a thread needs it.
@@ -105,6 +107,7 @@ impl Driver {
             engine,
             clock,
             sockets,
+            outbox: Outbox::new(),
             poll,
             signals: Signals::watch()?,
             waker: None,
@@ -232,29 +235,13 @@ impl Driver {
                 return;
             }
             for datagram in batch.iter() {
-                let received = self.clock.arrival(datagram.stamp).wall;
-                let now = self.clock.read();
-                let input = match is_for_many {
-                    false => Input::Datagram {
-                        received,
-                        local: datagram.to,
-                        remote: datagram.from,
-                        data: datagram.data,
-                    },
-                    true => match self.sockets.local_for(datagram.from) {
-                        Some(local) => Input::DatagramToMany {
-                            received,
-                            local,
-                            remote: datagram.from,
-                            to: datagram.to,
-                            data: datagram.data,
-                        },
-                        None => continue,
-                    },
-                };
-                self.engine.handle(now, input);
-                self.drain();
+                if is_for_many {
+                    self.take_for_many(&datagram);
+                } else {
+                    self.take_single(token, &datagram);
+                }
             }
+            self.flush(token);
             if !batch.is_full() {
                 if let Err(error) = self.sockets.rearm(token, self.poll.registry()) {
                     self.log.warning(&format!("waiting for a socket: {error}"));
@@ -264,6 +251,66 @@ impl Driver {
         }
         self.unread.push(token);
         self.hurry = true;
+    }
+
+    /// Takes in a datagram that was sent to us alone. Its answer waits in the outbox for those of
+    /// the datagrams that came with it.
+    fn take_single(&mut self, token: Token, datagram: &Datagram<'_>) {
+        if self.outbox.is_full() {
+            self.flush(token);
+        }
+        let (now, received) = self.clock.read_at(datagram.stamp);
+        let arrival = Arrival {
+            received: received.wall,
+            now,
+            local: datagram.to,
+            remote: datagram.from,
+        };
+        let reply = self.outbox.room().and_then(|room| room.first_chunk_mut());
+        let Some(reply) = reply else {
+            return;
+        };
+        if let Some(length) = self.engine.respond(&arrival, datagram.data, reply) {
+            // The socket is bound to the address that was asked.
+            self.outbox.queue(length, datagram.from, None);
+        }
+        self.drain();
+    }
+
+    /// Takes in a datagram that was sent to many.
+    fn take_for_many(&mut self, datagram: &Datagram<'_>) {
+        let Some(local) = self.sockets.local_for(datagram.from) else {
+            return;
+        };
+        let (now, received) = self.clock.read_at(datagram.stamp);
+        let input = Input::DatagramToMany {
+            received: received.wall,
+            local,
+            remote: datagram.from,
+            to: datagram.to,
+            data: datagram.data,
+        };
+        self.engine.handle(now, input);
+        self.drain();
+    }
+
+    /// Sends the answers that wait, from the socket that the requests came to.
+    fn flush(&mut self, token: Token) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        let Some(socket) = self.sockets.by_token(token) else {
+            self.outbox.clear();
+            return;
+        };
+        let local = socket.local_address().ip();
+        let mut failed = Vec::new();
+        socket.send_all(&mut self.outbox, |remote, error| {
+            failed.push((remote, error))
+        });
+        for (remote, error) in failed {
+            self.sent(local, remote, Err(error));
+        }
     }
 
     /// Does what the engine says.

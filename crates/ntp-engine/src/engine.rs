@@ -323,6 +323,42 @@ impl Engine {
         self.responder.limit()
     }
 
+    /// Takes in a datagram that was sent to us alone, as [`handle`](Self::handle) does; but the
+    /// answer to a plain request is written where the caller wants it, and nothing is allocated for
+    /// it. Says how long that answer is, if there is one; all else comes from [`poll`](Self::poll).
+    ///
+    /// ```
+    /// use ntp_discipline::Now;
+    /// use ntp_engine::{Arrival, Engine, LONGEST_REPLY, Setup};
+    /// use ntp_wire::{Monotonic, Timestamp};
+    ///
+    /// let config = ntp_conf::parse("ntp.conf", "", |_| Err(String::new())).config;
+    /// let now = Now { wall: Timestamp::from_unix(1_795_393_189, 0), monotonic: Monotonic::START };
+    /// let mut engine = Engine::new(Setup::new(config), [7; 32], now);
+    /// let arrival = Arrival {
+    ///     received: now.wall,
+    ///     now,
+    ///     local: [192, 0, 2, 1].into(),
+    ///     remote: ([192, 0, 2, 2], 40_000).into(),
+    /// };
+    /// let mut request = [0; 48];
+    /// request[0] = 4 << 3 | 3; // a client's of version 4
+    /// let mut reply = [0; LONGEST_REPLY];
+    /// assert_eq!(engine.respond(&arrival, &request, &mut reply), Some(48));
+    /// ```
+    pub fn respond(
+        &mut self,
+        arrival: &Arrival,
+        data: &[u8],
+        reply: &mut [u8; LONGEST_REPLY],
+    ) -> Option<usize> {
+        self.take_time(arrival.now);
+        self.traffic.received(arrival.local);
+        let length = self.sort(arrival, data, reply)?;
+        self.traffic.sent(arrival.local);
+        Some(length)
+    }
+
     fn datagram(&mut self, received: Timestamp, local: IpAddr, remote: SocketAddr, data: &[u8]) {
         let arrival = Arrival {
             received,
@@ -331,32 +367,40 @@ impl Engine {
             remote,
         };
         let mut reply = [0; LONGEST_REPLY];
-        match self
-            .responder
-            .respond(&self.view, &arrival, data, &mut reply)
-        {
-            Verdict::Reply(length) => {
-                let data = Bytes::copy_from_slice(reply.get(..length).unwrap_or_default());
-                self.outputs.push_back(Output::Send {
-                    local,
-                    remote,
-                    data,
-                });
-            }
+        if let Some(length) = self.sort(&arrival, data, &mut reply) {
+            let data = Bytes::copy_from_slice(reply.get(..length).unwrap_or_default());
+            self.outputs.push_back(Output::Send {
+                local,
+                remote,
+                data,
+            });
+        }
+    }
+
+    /// Answers a plain request into `reply`; what is none goes where it belongs.
+    fn sort(
+        &mut self,
+        arrival: &Arrival,
+        data: &[u8],
+        reply: &mut [u8; LONGEST_REPLY],
+    ) -> Option<usize> {
+        match self.responder.respond(&self.view, arrival, data, reply) {
+            Verdict::Reply(length) => return Some(length),
             Verdict::Drop(_) => {}
             Verdict::Engine(flags) => match data.first().map(|first| Mode::from_bits(*first)) {
-                Some(Mode::Control) => self.control(local, remote, data, flags),
-                Some(Mode::Client) => self.autokey_request(&arrival, flags, data),
+                Some(Mode::Control) => self.control(arrival.local, arrival.remote, data, flags),
+                Some(Mode::Client) => self.autokey_request(arrival, flags, data),
                 // Next to a leap second one end may have made it and the other not.
                 _ if self.leap.leaps.is_delicate(self.now) => {}
-                Some(Mode::Server) if self.found(&arrival, flags, data) => {}
-                Some(Mode::Server) => self.reply(&arrival, flags, data),
+                Some(Mode::Server) if self.found(arrival, flags, data) => {}
+                Some(Mode::Server) => self.reply(arrival, flags, data),
                 Some(Mode::SymmetricActive | Mode::SymmetricPassive) => {
-                    self.symmetric(&arrival, flags, data);
+                    self.symmetric(arrival, flags, data);
                 }
                 _ => {}
             },
         }
+        None
     }
 
     fn control(&mut self, local: IpAddr, remote: SocketAddr, data: &[u8], flags: RestrictFlags) {

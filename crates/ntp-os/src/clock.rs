@@ -52,6 +52,15 @@ impl SystemClock {
         self.before(&reading, age.unwrap_or_default())
     }
 
+    /// What the clock shows now, and what it showed when a datagram with this stamp arrived: both
+    /// of one reading, for there may be hundreds of thousands of them a second.
+    pub fn read_at(&self, stamp: Option<ReceiveStamp>) -> (Now, Now) {
+        let reading = KernelReading::take();
+        let age = stamp.and_then(|stamp| reading.age_of(stamp));
+        let now = self.before(&reading, Elapsed::ZERO);
+        (now, self.before(&reading, age.unwrap_or_default()))
+    }
+
     /// Whether the program may adjust it, tried without moving it: the kernel's clock gets the
     /// frequency that it has.
     ///

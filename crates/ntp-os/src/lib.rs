@@ -23,6 +23,7 @@
 //! - the clock: [`SystemClock`], of the kind that a [`ClockSpec`] names; [`ReceiveStamp`] is what
 //!   the kernel notes when a datagram arrives
 //! - datagrams: [`NtpSocket`], opened with [`SocketOptions`], fills a [`Batch`] of [`Datagram`]s
+//!   and sends what an [`Outbox`] holds
 //! - answers from the network driver: [`DriverResponder`], which is attached to interfaces and told
 //!   a [`Moment`] to answer from and [`SourceRule`]s
 //! - addresses and names: [`interfaces`], [`AddressWatch`], [`host_name`], [`reverse_name`], [`resolve`], and
@@ -60,7 +61,7 @@ pub use name::{Family, ResolveError, host_name, resolve, reverse_name};
 pub use priority::{lower_priority, raise_priority};
 pub use privilege::{Account, AccountError, PrivilegeError, change_root};
 pub use resolver::{Resolved, Resolver};
-pub use socket::{Batch, BindError, Datagram, NtpSocket, SocketOptions};
+pub use socket::{Batch, BindError, Datagram, NtpSocket, Outbox, SocketOptions};
 pub use stamp::ReceiveStamp;
 pub use syslog::{Facility, Severity, Syslog};
 pub use xdp::{

@@ -1,6 +1,7 @@
 //! Datagrams with the time they came and the address they came to.
 
 mod batch;
+mod outbox;
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -15,7 +16,10 @@ use nix::{
 };
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
-pub use self::batch::{Batch, Datagram};
+pub use self::{
+    batch::{Batch, Datagram},
+    outbox::Outbox,
+};
 
 /// A UDP socket bound to one address: it does not block, notes when each datagram arrived and to
 /// which of the machine's addresses, and can answer from that address.
@@ -65,7 +69,7 @@ impl Default for SocketOptions {
         Self {
             reuse_address: false,
             dscp: 46,
-            receive_buffer: 512 << 10,
+            receive_buffer: 1 << 20,
         }
     }
 }
@@ -171,6 +175,46 @@ impl NtpSocket {
             }
         }
         result
+    }
+
+    /// Sends all that waits in `outbox`, which is empty then, with as few system calls as can be,
+    /// and says how many datagrams the system took. What can't be sent is dropped: when the
+    /// system's buffer is full, silently, else `failed` is told where to and why.
+    pub fn send_all(
+        &self,
+        outbox: &mut Outbox,
+        mut failed: impl FnMut(SocketAddr, io::Error),
+    ) -> usize {
+        let (mut next, mut taken) = (0, 0);
+        while next < outbox.len() {
+            // One alone goes as ever; and so does one that could not go with the others, be it for
+            // its own sake, or since what stands in for the system knows but single datagrams.
+            let together = match outbox.len() - next {
+                1 => Ok(0),
+                _ => outbox.send_from(&self.descriptor, next),
+            };
+            match together {
+                Ok(count) if count > 0 => {
+                    next += count;
+                    taken += count;
+                    continue;
+                }
+                // The network's way of dropping packets.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                _ => {}
+            }
+            let Some((data, to, from)) = outbox.datagram(next) else {
+                break;
+            };
+            match self.send_to(data, to, from) {
+                Ok(()) => taken += 1,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => failed(to, error),
+            }
+            next += 1;
+        }
+        outbox.clear();
+        taken
     }
 
     /// Takes part in a multicast group on the interface of this number.

@@ -56,6 +56,91 @@ fn stamps_lie_between_sending_and_receiving() {
 }
 
 #[test]
+fn an_outbox_goes_out_whole_and_in_order() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let (server, client) = (bind(address), bind(address));
+        let mut outbox = Outbox::new();
+        let to = client.local_address();
+        for number in 0..Outbox::SIZE as u8 {
+            outbox.room().unwrap()[..2].copy_from_slice(&[number, !number]);
+            outbox.queue(2, to, None);
+        }
+        assert!(outbox.is_full());
+        assert_eq!(outbox.room(), None);
+        let sent = server.send_all(&mut outbox, |to, error| panic!("{to}: {error}"));
+        assert_eq!(sent, Outbox::SIZE);
+        assert!(outbox.is_empty());
+        let batches = receive(&client, Outbox::SIZE);
+        let came: Vec<_> = batches.iter().flat_map(Batch::iter).collect();
+        for (datagram, number) in came.iter().zip(0u8..) {
+            assert_eq!(datagram.data, [number, !number]);
+            assert_eq!(datagram.from, server.local_address());
+        }
+    }
+}
+
+/// One that nobody can be sent does not keep the others; and it is told.
+#[test]
+fn an_outbox_goes_on_after_what_can_not_be_sent() {
+    let (server, client) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
+    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let good = client.local_address();
+    for pattern in [
+        [nowhere, good, good],
+        [good, nowhere, good],
+        [good, good, nowhere],
+    ] {
+        let mut outbox = Outbox::new();
+        for (to, number) in pattern.into_iter().zip(0u8..) {
+            outbox.room().unwrap()[0] = number;
+            outbox.queue(1, to, None);
+        }
+        let mut failed = Vec::new();
+        let sent = server.send_all(&mut outbox, |to, error| failed.push((to, error.kind())));
+        assert_eq!(sent, 2, "{pattern:?}");
+        assert_eq!(failed, [(nowhere, ErrorKind::InvalidInput)]);
+        receive(&client, 2);
+    }
+}
+
+#[test]
+fn an_outbox_sends_from_the_address_that_is_wanted() {
+    for (any, own, count) in [("0.0.0.0:0", "127.0.0.", 3), ("[::]:0", "::", 1)] {
+        let server = bind(any);
+        let client = bind(if count > 1 { "127.0.0.9:0" } else { "[::1]:0" });
+        let mut outbox = Outbox::new();
+        let sources: Vec<IpAddr> = (1..=count)
+            .map(|number| format!("{own}{number}").parse().unwrap())
+            .collect();
+        for source in &sources {
+            outbox.queue(1, client.local_address(), Some(*source));
+        }
+        let sent = server.send_all(&mut outbox, |to, error| panic!("{to}: {error}"));
+        assert_eq!(sent, sources.len());
+        let batches = receive(&client, sources.len());
+        let came: Vec<_> = batches.iter().flat_map(Batch::iter).collect();
+        let from: Vec<_> = came.iter().map(|datagram| datagram.from.ip()).collect();
+        assert_eq!(from, sources);
+    }
+}
+
+/// What is no socket takes no batch, and says so for each datagram.
+#[test]
+fn an_outbox_is_emptied_whatever_happens() {
+    let socket = NtpSocket {
+        descriptor: std::fs::File::open("/dev/null").unwrap().into(),
+        local_address: "127.0.0.1:123".parse().unwrap(),
+    };
+    let mut outbox = Outbox::new();
+    for _ in 0..3 {
+        outbox.queue(1, "127.0.0.1:9".parse().unwrap(), None);
+    }
+    let mut failed = 0;
+    assert_eq!(socket.send_all(&mut outbox, |_, _| failed += 1), 0);
+    assert_eq!((failed, outbox.len()), (3, 0));
+}
+
+#[test]
 fn a_wildcard_tells_the_address_that_was_asked_and_answers_from_it() {
     let server = bind("0.0.0.0:0");
     let client = bind("127.0.0.9:0");

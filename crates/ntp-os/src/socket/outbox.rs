@@ -1,0 +1,265 @@
+//! Many replies for one system call.
+#![allow(unsafe_code)]
+
+use std::{
+    fmt, io,
+    mem::{self, size_of},
+    net::{IpAddr, SocketAddr},
+    os::fd::{AsRawFd, OwnedFd},
+    ptr,
+};
+
+/// Room for the datagrams of one [`send_all`](super::NtpSocket::send_all), which are written in
+/// place; used again and again, it never allocates.
+///
+/// ```
+/// use ntp_os::{Batch, NtpSocket, Outbox, SocketOptions};
+///
+/// let socket = NtpSocket::bind("127.0.0.1:0".parse()?, &SocketOptions::default())?;
+/// let mut outbox = Outbox::new();
+/// for text in ["one", "two"] {
+///     if let Some(room) = outbox.room() {
+///         room[..3].copy_from_slice(text.as_bytes());
+///         outbox.queue(3, socket.local_address(), None);
+///     }
+/// }
+/// assert_eq!(socket.send_all(&mut outbox, |to, error| panic!("{to}: {error}")), 2);
+/// assert!(outbox.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Outbox {
+    slots: Box<[Slot]>,
+    filled: usize,
+}
+
+/// One datagram to be sent.
+struct Slot {
+    data: [u8; Outbox::LONGEST],
+    length: usize,
+    to: SocketAddr,
+    from: Option<IpAddr>,
+    address: libc::sockaddr_storage,
+    address_length: libc::socklen_t,
+    control: Control,
+    control_length: usize,
+}
+
+/// Control messages are structures of C: they want an alignment.
+#[repr(C, align(8))]
+struct Control([u8; Self::SIZE]);
+
+impl Control {
+    /// A source address takes 32 or 40 octets.
+    const SIZE: usize = 64;
+}
+
+impl Outbox {
+    /// How many datagrams it holds. More would save little, and the last of them would be late.
+    pub const SIZE: usize = 32;
+    /// Octets of the longest datagram: the answer to a plain request with any MAC fits.
+    pub const LONGEST: usize = 256;
+
+    /// An empty one.
+    pub fn new() -> Self {
+        let slots = (0..Self::SIZE)
+            .map(|_| Slot {
+                data: [0; Self::LONGEST],
+                length: 0,
+                to: SocketAddr::from(([0, 0, 0, 0], 0)),
+                from: None,
+                // SAFETY: sockaddr_storage is a C structure of integers; all zero is a value.
+                address: unsafe { mem::zeroed() },
+                address_length: 0,
+                control: Control([0; Control::SIZE]),
+                control_length: 0,
+            })
+            .collect();
+        Self { slots, filled: 0 }
+    }
+
+    /// Where the next datagram may be written; `None` if there is no room before the others are
+    /// sent. It is part of the outbox once it is [queued](Self::queue).
+    pub fn room(&mut self) -> Option<&mut [u8; Self::LONGEST]> {
+        self.slots.get_mut(self.filled).map(|slot| &mut slot.data)
+    }
+
+    /// What was written into the [`room`](Self::room), so many octets of it, goes to `to`; from the
+    /// address `from` of this machine if one is given. A socket that is bound to an address needs
+    /// none.
+    pub fn queue(&mut self, length: usize, to: SocketAddr, from: Option<IpAddr>) {
+        if let Some(slot) = self.slots.get_mut(self.filled) {
+            slot.length = length.min(Self::LONGEST);
+            slot.to = to;
+            slot.from = from.filter(|from| !from.is_unspecified());
+            slot.address_to(to);
+            slot.control_length = slot.from.map_or(0, |from| slot.control.source(from));
+            self.filled += 1;
+        }
+    }
+
+    /// How many datagrams wait.
+    pub const fn len(&self) -> usize {
+        self.filled
+    }
+
+    /// Whether none waits.
+    pub const fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    /// Whether there is no room for another.
+    pub const fn is_full(&self) -> bool {
+        self.filled == Self::SIZE
+    }
+
+    /// Forgets what waits.
+    pub const fn clear(&mut self) {
+        self.filled = 0;
+    }
+
+    /// The datagram at `place`: contents, destination, source.
+    pub(super) fn datagram(&self, place: usize) -> Option<(&[u8], SocketAddr, Option<IpAddr>)> {
+        let slot = self.slots.get(place).filter(|_| place < self.filled)?;
+        Some((slot.data.get(..slot.length)?, slot.to, slot.from))
+    }
+
+    /// Gives the kernel the datagrams from `start` on and says how many it took, from the front.
+    pub(super) fn send_from(&mut self, socket: &OwnedFd, start: usize) -> io::Result<usize> {
+        let waiting = self.slots.get_mut(start..self.filled).unwrap_or_default();
+        if waiting.is_empty() {
+            return Ok(0);
+        }
+        // SAFETY: iovec and mmsghdr are C structures of integers and pointers, for which all zero
+        // is a value; the kernel sees them filled in only.
+        let mut vectors: [libc::iovec; Self::SIZE] = unsafe { mem::zeroed() };
+        // SAFETY: as above.
+        let mut messages: [libc::mmsghdr; Self::SIZE] = unsafe { mem::zeroed() };
+        let mut count: libc::c_uint = 0;
+        for ((slot, vector), message) in waiting.iter_mut().zip(&mut vectors).zip(&mut messages) {
+            vector.iov_base = slot.data.as_mut_ptr().cast();
+            vector.iov_len = slot.length;
+            let header = &mut message.msg_hdr;
+            header.msg_name = ptr::from_mut(&mut slot.address).cast();
+            header.msg_namelen = slot.address_length;
+            header.msg_iov = vector;
+            header.msg_iovlen = 1;
+            if slot.control_length > 0 {
+                header.msg_control = slot.control.0.as_mut_ptr().cast();
+                header.msg_controllen = slot.control_length as _;
+            }
+            count += 1;
+        }
+        // SAFETY: `count` messages are filled in; each points to a vector of this call, and to an
+        // address, data and control octets of this outbox, with lengths inside them, which all
+        // live longer than the call and are not written to.
+        let sent = unsafe {
+            libc::sendmmsg(
+                socket.as_raw_fd(),
+                messages.as_mut_ptr(),
+                count,
+                libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT,
+            )
+        };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+impl Slot {
+    /// Writes the destination as the kernel wants it.
+    fn address_to(&mut self, to: SocketAddr) {
+        let place = ptr::from_mut(&mut self.address);
+        self.address_length = match to {
+            SocketAddr::V4(to) => {
+                let address = libc::sockaddr_in {
+                    sin_family: libc::AF_INET as libc::sa_family_t,
+                    sin_port: to.port().to_be(),
+                    sin_addr: libc::in_addr {
+                        s_addr: u32::from_ne_bytes(to.ip().octets()),
+                    },
+                    sin_zero: [0; 8],
+                };
+                // SAFETY: a sockaddr_storage is as large and as aligned as any address.
+                unsafe { ptr::write(place.cast(), address) };
+                size_of::<libc::sockaddr_in>() as libc::socklen_t
+            }
+            SocketAddr::V6(to) => {
+                let address = libc::sockaddr_in6 {
+                    sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                    sin6_port: to.port().to_be(),
+                    sin6_flowinfo: to.flowinfo(),
+                    sin6_addr: libc::in6_addr {
+                        s6_addr: to.ip().octets(),
+                    },
+                    sin6_scope_id: to.scope_id(),
+                };
+                // SAFETY: as above.
+                unsafe { ptr::write(place.cast(), address) };
+                size_of::<libc::sockaddr_in6>() as libc::socklen_t
+            }
+        };
+    }
+}
+
+impl Control {
+    /// Writes the address to send from and says how many octets that takes.
+    fn source(&mut self, from: IpAddr) -> usize {
+        match from {
+            IpAddr::V4(from) => {
+                let information = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: libc::in_addr {
+                        s_addr: u32::from_ne_bytes(from.octets()),
+                    },
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                self.write(libc::IPPROTO_IP, libc::IP_PKTINFO, information)
+            }
+            IpAddr::V6(from) => {
+                let information = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr {
+                        s6_addr: from.octets(),
+                    },
+                    ipi6_ifindex: 0,
+                };
+                self.write(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, information)
+            }
+        }
+    }
+
+    fn write<T: Copy>(&mut self, level: libc::c_int, kind: libc::c_int, value: T) -> usize {
+        const { assert!(size_of::<T>() + size_of::<libc::cmsghdr>() + 16 <= Self::SIZE) };
+        let header = self.0.as_mut_ptr().cast::<libc::cmsghdr>();
+        // SAFETY: the two only calculate.
+        let (length, space) = unsafe {
+            (
+                libc::CMSG_LEN(size_of::<T>() as libc::c_uint),
+                libc::CMSG_SPACE(size_of::<T>() as libc::c_uint),
+            )
+        };
+        // SAFETY: cmsghdr is a C structure of integers; all zero is a value.
+        let mut about: libc::cmsghdr = unsafe { mem::zeroed() };
+        about.cmsg_len = length as _;
+        about.cmsg_level = level;
+        about.cmsg_type = kind;
+        // SAFETY: the buffer is aligned for a header, and has room for one with a value behind it,
+        // as was asserted; CMSG_DATA is where the value lies, aligned or not.
+        unsafe {
+            ptr::write(header, about);
+            ptr::write_unaligned(libc::CMSG_DATA(header).cast::<T>(), value);
+        }
+        space as usize
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waiting = (0..self.filled).filter_map(|place| self.datagram(place));
+        f.debug_list().entries(waiting).finish()
+    }
+}
