@@ -32,7 +32,7 @@ impl Shell {
 
     pub(crate) fn choose_password(&mut self, word: Option<&str>) -> Result<String, CommandError> {
         if self.key_id.is_none() {
-            self.ask_for_key()?;
+            self.ask_for_key().map_err(|_| CommandError::NoKeyId)?;
         }
         let password = match word {
             Some(word) => Some(Zeroizing::new(word.to_owned())),

@@ -114,7 +114,7 @@ const COMMANDS: &[Command] = {
     use Action::*;
     use ntp_control::{OrderedList, Summary, peers::Columns};
     commands! {
-        ":config" Configure, "<line of configuration>", "have the daemon obey a line of configuration";
+        ":config" Configure, "<configuration command line>", "have the daemon obey a line of configuration";
         "addvars" AddVariables, "name[=value][,...]", "put variables on the list of variables";
         "apeers" Peers(Columns::AssociationId, false), "[ -4|-6 ]", "show the peers with the numbers of their associations";
         "associations" Associations { all: false, again: true }, "", "show the associations and their status";
@@ -123,10 +123,10 @@ const COMMANDS: &[Command] = {
         "cl" ClockList, "[ assocID ]", "show the variables of a reference clock that are on the list of variables";
         "clearvars" ClearVariables, "", "empty the list of variables";
         "clocklist" ClockList, "[ assocID ]", "show the variables of a reference clock that are on the list of variables";
-        "clockvar" Clock, "[ assocID ] [ name[,...] ]", "show variables of a reference clock";
-        "config-from-file" ConfigureFromFile, "<file>", "have the daemon obey every line of a file";
+        "clockvar" Clock, "[ assocID ] [ name=value[,...] ]", "show variables of a reference clock";
+        "config-from-file" ConfigureFromFile, "<configuration filename>", "have the daemon obey every line of a file";
         "cooked" Cooked, "", "show variables so that people can read them";
-        "cv" Clock, "[ assocID ] [ name[,...] ]", "show variables of a reference clock";
+        "cv" Clock, "[ assocID ] [ name=value[,...] ]", "show variables of a reference clock";
         "debug" Debug, "[ no|more|less ]", "tell more or less of what happens";
         "delay" Delay, "[ msec ]", "set the delay that is added to timestamps of encrypted messages";
         "drefid" ReferenceIds, "[ hash|ipv4 ]", "choose how reference identifiers are shown";
@@ -145,10 +145,10 @@ const COMMANDS: &[Command] = {
         "lpeers" Peers(Columns::ReferenceId, true), "[ -4|-6 ]", "show all peers and clients";
         "monstats" Summary(Summary::Monitor), "", "show counters and limits of the list of clients";
         "mreadlist" ListRange, "assocIDlow assocIDhigh", "show the variables on the list of variables, of several associations";
-        "mreadvar" ReadRange, "assocIDlow assocIDhigh [ name[,...] ]", "show variables of several associations";
+        "mreadvar" ReadRange, "assocIDlow assocIDhigh [ name=value[,...] ]", "show variables of several associations";
         "mrl" ListRange, "assocIDlow assocIDhigh", "show the variables on the list of variables, of several associations";
         "mrulist" MostRecentlyUsed, "[ tag=value ] [ tag=value ] [ tag=value ] [ tag=value ]", "list recent clients; tags: mincount=N resall=0xBITS resany=0xBITS maxlstint=SECONDS laddr=ADDRESS sort=[-]lstint|avgint|addr|count; kod, limited";
-        "mrv" ReadRange, "assocIDlow assocIDhigh [ name[,...] ]", "show variables of several associations";
+        "mrv" ReadRange, "assocIDlow assocIDhigh [ name=value[,...] ]", "show variables of several associations";
         "ntpversion" NtpVersion, "[ version number ]", "set the version that requests claim";
         "opeers" Peers(Columns::Local, false), "[ -4|-6 ]", "show the peers with our addresses";
         "passociations" Associations { all: false, again: false }, "", "show the associations that were last read, without asking again";
@@ -159,12 +159,12 @@ const COMMANDS: &[Command] = {
         "quit" Quit, "", "leave ntpq";
         "raw" Raw, "", "show variables as they come";
         "readlist" List, "[ assocID ]", "show the variables on the list of variables";
-        "readvar" Read, "[ assocID ] [ name[,...] ]", "show variables of the system or of an association";
+        "readvar" Read, "[ assocID ] [ varname1 ] [ varname2 ] [ varname3 ]", "show variables of the system or of an association";
         "reslist" Ordered(OrderedList::Restrictions), "", "show the restrictions in force";
         "rl" List, "[ assocID ]", "show the variables on the list of variables";
         "rmvars" RemoveVariables, "name[,...]", "take variables off the list of variables";
-        "rv" Read, "[ assocID ] [ name[,...] ]", "show variables of the system or of an association";
-        "saveconfig" SaveConfiguration, "<file>", "have the daemon write its configuration to a file";
+        "rv" Read, "[ assocID ] [ varname1 ] [ varname2 ] [ varname3 ]", "show variables of the system or of an association";
+        "saveconfig" SaveConfiguration, "filename", "have the daemon write its configuration to a file";
         "showvars" ShowVariables, "", "show the list of variables";
         "sysinfo" Summary(Summary::System), "", "show the system at a glance";
         "sysstats" Summary(Summary::Packets), "", "show how long the daemon has run, and counters of packets";

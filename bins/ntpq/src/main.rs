@@ -127,20 +127,19 @@ fn run(arguments: &Arguments) -> io::Result<()> {
         }
         return converse(&mut shell, arguments.interactive);
     }
-    let mut is_first = true;
+    let mut any_ran = false;
     for host in &hosts {
         if !shell.open(host) {
             continue;
         }
         for command in &arguments.commands {
-            let Some((output, step)) = shell.obey(command) else {
-                continue;
-            };
-            if !core::mem::take(&mut is_first) {
+            if any_ran {
                 print(&Output::Text("\n".to_owned()))?;
             }
-            print(&output)?;
-            if step == Step::Quit {
+            let obeyed = shell.obey(command);
+            any_ran |= obeyed.ran;
+            print(&obeyed.output)?;
+            if obeyed.step == Step::Quit {
                 return Ok(());
             }
         }
@@ -153,11 +152,9 @@ fn converse(shell: &mut Shell, forced: bool) -> io::Result<()> {
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let mut lines = Lines::open(is_terminal, forced)?;
     while let Some(line) = lines.next()? {
-        let Some((output, step)) = shell.obey(&line) else {
-            continue;
-        };
-        print(&output)?;
-        if step == Step::Quit {
+        let obeyed = shell.obey(&line);
+        print(&obeyed.output)?;
+        if obeyed.step == Step::Quit {
             break;
         }
     }

@@ -19,8 +19,8 @@ impl Shell {
     ) -> Result<String, CommandError> {
         let word = words.first().copied();
         Ok(match command.action {
-            Action::AddVariables => self.add_variables(&words.join(",")),
-            Action::RemoveVariables => self.remove_variables(&words.join(",")),
+            Action::AddVariables => self.add_variables(&words.join(" ")),
+            Action::RemoveVariables => self.remove_variables(&words.join(" ")),
             Action::ClearVariables => {
                 self.variables.clear();
                 String::new()
@@ -261,7 +261,10 @@ mod tests {
 
     #[test]
     fn help_tells_usage() {
-        assert!(help(Some("rv")).ends_with("\nusage: rv [ assocID ] [ name[,...] ]\n"));
+        assert!(
+            help(Some("rv"))
+                .ends_with("\nusage: rv [ assocID ] [ varname1 ] [ varname2 ] [ varname3 ]\n")
+        );
         assert!(help(Some("raw")).ends_with("\nusage: raw\n"));
         assert_eq!(help(Some("nosuch")), "");
     }

@@ -45,6 +45,25 @@ pub(crate) enum Output {
     File(String, String),
 }
 
+/// What a line led to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Obeyed {
+    pub(crate) output: Output,
+    pub(crate) step: Step,
+    /// Whether there was a command that made sense, be it that it failed.
+    pub(crate) ran: bool,
+}
+
+impl Obeyed {
+    const fn nothing() -> Self {
+        Self {
+            output: Output::Text(String::new()),
+            step: Step::Continue,
+            ran: false,
+        }
+    }
+}
+
 /// Why a command cannot be obeyed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
@@ -77,6 +96,8 @@ pub(crate) enum CommandError {
     File { path: String, reason: String },
     #[error("Invalid key identifier")]
     BadKeyId,
+    #[error("Keyid must be defined")]
+    NoKeyId,
     #[error("Invalid password")]
     BadPassword,
     #[error("What?")]
@@ -85,6 +106,16 @@ pub(crate) enum CommandError {
     BadVersion,
     #[error("***No file for redirect")]
     NoFile,
+}
+
+impl CommandError {
+    /// Whether the words after the command made no sense, so that it did not run.
+    const fn is_of_words(&self) -> bool {
+        matches!(
+            self,
+            Self::IllegalUnsigned(_) | Self::BadIndex(_) | Self::Usage { .. } | Self::NoFile
+        )
+    }
 }
 
 /// A conversation.
@@ -143,32 +174,40 @@ impl Shell {
         }
     }
 
-    /// Does what a line says. `None`, and perhaps a message, if it holds no command.
-    pub(crate) fn obey(&mut self, line: &str) -> Option<(Output, Step)> {
+    /// Does what a line says.
+    pub(crate) fn obey(&mut self, line: &str) -> Obeyed {
         let line = line.trim();
         let (name, rest) = line
             .split_once(|letter: char| letter.is_ascii_whitespace())
             .unwrap_or((line, ""));
         if name.is_empty() {
-            return None;
+            return Obeyed::nothing();
         }
         let command = match command::find(name) {
             Ok(command) => command,
             Err(NotFound::Unknown) => {
                 eprintln!("***Command `{name}' unknown");
-                return None;
+                return Obeyed::nothing();
             }
             Err(NotFound::Ambiguous) => {
                 eprintln!("***Command `{name}' ambiguous");
-                return None;
+                return Obeyed::nothing();
             }
         };
         let step = command.action.step();
         match self.run(command, rest.trim()) {
-            Ok(output) => Some((output, step)),
+            Ok(output) => Obeyed {
+                output,
+                step,
+                ran: true,
+            },
             Err(error) => {
                 eprintln!("{error}");
-                Some((Output::Text(String::new()), step))
+                Obeyed {
+                    step,
+                    ran: !error.is_of_words(),
+                    ..Obeyed::nothing()
+                }
             }
         }
     }

@@ -79,6 +79,7 @@ ind assid status  conf reach auth condition  last_event cnt
 ===========================================================
   1 28203  961a   yes   yes  none  sys.peer    sys_peer  1
 
+
 cert=\"server server 0x5\", until=202711230125, cert=\"client client 0x0\",
 until=202711230125
 
