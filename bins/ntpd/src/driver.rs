@@ -1,7 +1,10 @@
 //! The event loop: it moves datagrams, names, signals and the clock between the world and the
 //! engine, and decides nothing.
 
-use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration as Elapsed};
+use std::{
+    collections::HashMap, io, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf,
+    sync::Arc, time::Duration as Elapsed,
+};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use ntp_conf::AddressFamily;
@@ -360,6 +363,13 @@ impl Driver {
                 }
                 Output::Work(work) => self.work(work),
                 Output::WatchIdentity => self.watch_identity(),
+                Output::SaveConfiguration(request) => {
+                    let result = save(&request.path, &request.text);
+                    let result = result.map_err(|error| error.to_string());
+                    let now = self.clock.read();
+                    self.engine
+                        .handle(now, Input::ConfigurationSaved { request, result });
+                }
                 Output::WriteDrift(frequency) => {
                     if let Some(path) = &self.drift_file
                         && let Err(error) = drift::write(path, frequency)
@@ -596,4 +606,15 @@ fn watch_addresses(poll: &Poll) -> Option<AddressWatch> {
         .register(&mut watch, token::ADDRESSES, Interest::READABLE)
         .ok()?;
     Some(watch)
+}
+
+/// Writes a new file that only its owner reads: a configuration may hold a password. What is there
+/// already, be it a link, is left alone.
+fn save(path: &std::path::Path, text: &str) -> io::Result<()> {
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())
 }

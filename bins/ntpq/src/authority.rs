@@ -123,12 +123,11 @@ impl Shell {
         let column = answer
             .strip_prefix("column ")
             .and_then(|rest| rest.split_once(' '))
-            .filter(|(_, rest)| rest.starts_with("syntax error"))
             .and_then(|(column, _)| column.parse::<usize>().ok());
         Ok(match column {
             Some(column) => {
                 let column = column.min(line.len());
-                format!("{line}\n{:column$}^\n{answer}\n", "")
+                format!("{line}\n{:_<column$}^\n{answer}\n", "")
             }
             None => format!("{answer}\n"),
         })

@@ -72,11 +72,15 @@ impl Shell {
                 format!("{not}authenticated requests being sent\n")
             }
             Action::KeyId => match word {
-                Some(word) => match self.choose_key(word) {
-                    Ok(()) => String::new(),
-                    // Where a key was not asked for, this is no failure of a request.
-                    Err(error) => format!("{error}\n"),
-                },
+                Some(word) => {
+                    // A word that is no number is told of before the number is looked at.
+                    unsigned(word)?;
+                    match self.choose_key(word) {
+                        Ok(()) => String::new(),
+                        // Where a key was not asked for, this is no failure of a request.
+                        Err(error) => format!("{error}\n"),
+                    }
+                }
                 None => match self.key_id {
                     Some(id) => format!("keyid is {id}\n"),
                     None => "no keyid defined\n".to_owned(),

@@ -168,7 +168,7 @@ impl Shell {
                 let reason = reason
                     .strip_prefix("failed to lookup address information: ")
                     .unwrap_or(&reason);
-                eprintln!("***Can't find host {host}\n{reason}");
+                eprintln!("{reason}");
                 false
             }
         }

@@ -230,7 +230,11 @@ impl Builder {
                 }
                 config.limits = limits;
             }
-            "setvar" => config.variables.push(variable(reader)?),
+            "setvar" => {
+                let variable = variable(reader)?;
+                config.variables.retain(|one| one.name != variable.name);
+                config.variables.push(variable);
+            }
             _ => {
                 let bare = ["pollskewlist", "simulate"];
                 if !bare.contains(&keyword) {

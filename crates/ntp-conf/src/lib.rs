@@ -80,7 +80,7 @@ pub use groups::Groups;
 pub use interface::{InterfaceAction, InterfaceMatch, InterfaceRule};
 pub use logging::{LogClass, LogKind, LogMask};
 pub use ntp_restrict::RestrictFlags;
-pub use parser::{DEEPEST_INCLUDE, MOST_FILES, Parsed, parse};
+pub use parser::{DEEPEST_INCLUDE, MOST_FILES, Parsed, parse, parse_more};
 pub use reference_clock::{ClockAddress, Fudge, ReferenceClock};
 pub use restriction::{RestrictAddress, Restriction};
 pub use source::{Location, Source, SourceId, Sources, Span};

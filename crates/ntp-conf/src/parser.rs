@@ -73,6 +73,33 @@ pub fn parse(
     parser.finish()
 }
 
+/// Reads lines that come to a daemon that runs with `config` already, as ntpq's `:config` sends
+/// them. They include no files.
+///
+/// The configuration of what this gives is `config` with what the lines say; but of associations
+/// and reference clocks it has only those of the lines.
+pub fn parse_more(config: &Config, text: impl AsRef<[u8]>) -> Parsed {
+    let config = Config {
+        associations: Vec::new(),
+        reference_clocks: Vec::new(),
+        ..config.clone()
+    };
+    let mut parser = Parser {
+        sources: Sources::default(),
+        statements: Vec::new(),
+        builder: Builder {
+            config,
+            ..Builder::default()
+        },
+        open: Vec::new(),
+        load: &mut |_| Err("files are included at start only".to_owned()),
+    };
+    let id = parser.sources.add(Source::new("line", text.as_ref()));
+    parser.read(id, PathBuf::from("line"));
+    check::check(&mut parser.builder);
+    parser.finish()
+}
+
 struct Parser<'a> {
     sources: Sources,
     statements: Vec<Statement>,

@@ -9,7 +9,7 @@ mod nonce;
 mod peer;
 mod system;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use ntp_restrict::RestrictFlags;
@@ -45,9 +45,12 @@ impl Answer {
 
 impl Engine {
     /// The datagrams that answer the control message `bytes`; none for what is no request.
+    ///
+    /// A request to save the configuration is answered when that is done.
     pub(crate) fn answer_control(
-        &self,
+        &mut self,
         bytes: &[u8],
+        local: IpAddr,
         from: SocketAddr,
         restrictions: RestrictFlags,
     ) -> Vec<Bytes> {
@@ -60,7 +63,7 @@ impl Engine {
             return Vec::new();
         }
         let leap = self.system.state.leap;
-        match self.answer(&message, from, restrictions) {
+        match self.answer(&message, local, from, restrictions) {
             Ok(Some(answer)) => in_fragments(&header, leap, &answer),
             Ok(None) => Vec::new(),
             Err(code) => emit(&header.refuse(leap, code), &[]).into_iter().collect(),
@@ -68,8 +71,9 @@ impl Engine {
     }
 
     fn answer(
-        &self,
+        &mut self,
         message: &ControlMessage<'_>,
+        local: IpAddr,
         from: SocketAddr,
         restrictions: RestrictFlags,
     ) -> Result<Option<Answer>, ErrorCode> {
@@ -79,7 +83,14 @@ impl Engine {
             {
                 return Err(ErrorCode::PERMISSION);
             }
-            return self.obey(header.opcode, message.data()).map(Some);
+            return match header.opcode {
+                Opcode::CONFIGURE => Ok(Some(Answer::of(self.configure(from, message.data())))),
+                Opcode::SAVE_CONFIGURATION => {
+                    let refused = self.save_configuration(header, message.data(), local, from);
+                    Ok(refused.map(Answer::of))
+                }
+                opcode => self.obey(opcode, message.data()).map(Some),
+            };
         }
         let answer = match header.opcode {
             Opcode::READ_STATUS => self.read_status(header.association),
@@ -131,7 +142,7 @@ impl Engine {
         Ok(Some(Answer { status: 0, data }))
     }
 
-    /// An authorised request. Nothing can be changed at run time yet, and the answer says so.
+    /// An authorised request that changes nothing.
     fn obey(&self, opcode: Opcode, data: &[u8]) -> Result<Answer, ErrorCode> {
         match opcode {
             Opcode::READ_ORDERED_LIST => {
@@ -149,17 +160,14 @@ impl Engine {
                 match system::NAMES.iter().find(is_known) {
                     // It is there, and cannot be written.
                     Some(_) => Err(ErrorCode::UNSPECIFIED),
+                    None if self.variable(name.trim_ascii()).is_some() => {
+                        Err(ErrorCode::PERMISSION)
+                    }
                     None => Err(ErrorCode::UNKNOWN_VARIABLE),
                 }
             }
             Opcode::WRITE_CLOCK_VARIABLES => Err(ErrorCode::PERMISSION),
             Opcode::SET_TRAP | Opcode::UNSET_TRAP => Err(ErrorCode::PERMISSION),
-            Opcode::CONFIGURE => Ok(Answer::of(
-                "runtime configuration is not supported: edit ntp.conf and restart ntpd\r\n",
-            )),
-            Opcode::SAVE_CONFIGURATION => Ok(Answer::of(
-                "saveconfig is not supported: ntp.conf is the configuration that is in force\r\n",
-            )),
             _ => Err(ErrorCode::BAD_OPCODE),
         }
     }
@@ -183,8 +191,30 @@ impl Engine {
     fn read_variables(&self, id: AssociationId, names: &[u8]) -> Result<Answer, ErrorCode> {
         let mut listing = Listing::default();
         let status = if id == AssociationId::SYSTEM {
-            listing.fill(names, system::NAMES, system::DEFAULT, |name, items| {
-                self.system_variable(name, items)
+            let of_operator = |listed: bool| {
+                let variables = self.config.variables.iter();
+                variables
+                    .filter(move |one| one.listed || !listed)
+                    .filter(|one| !system::NAMES.contains(&one.name.as_str()))
+                    .map(|one| one.name.as_str())
+            };
+            let known: Vec<&str> = system::NAMES
+                .iter()
+                .copied()
+                .chain(of_operator(false))
+                .collect();
+            let default: Vec<&str> = system::DEFAULT
+                .iter()
+                .copied()
+                .chain(of_operator(true))
+                .collect();
+            listing.fill(names, &known, &default, |name, items| {
+                match self.variable(name.as_bytes()) {
+                    Some(variable) if !system::NAMES.contains(&name) => {
+                        items.plain(name, &variable.value);
+                    }
+                    _ => self.system_variable(name, items),
+                }
             })?;
             self.system_status().to_bits()
         } else {
@@ -221,6 +251,17 @@ impl Engine {
             status: 0,
             data: listing.into_bytes(),
         })
+    }
+
+    /// What `setvar` said of the variable `name`.
+    fn variable(&self, name: &[u8]) -> Option<&ntp_conf::Variable> {
+        let mut variables = self.config.variables.iter().rev();
+        variables.find(|one| one.name.as_bytes() == name)
+    }
+
+    /// The datagrams of a text that answers `request`.
+    pub(crate) fn text_answer(&self, request: &ControlHeader, text: String) -> Vec<Bytes> {
+        in_fragments(request, self.system.state.leap, &Answer::of(text))
     }
 
     pub(crate) fn association(&self, id: AssociationId) -> Option<&Association> {

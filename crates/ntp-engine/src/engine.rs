@@ -4,6 +4,7 @@ mod autokey;
 mod broadcast;
 mod client;
 mod clock;
+mod configure;
 mod ephemeral;
 mod leap;
 mod pool;
@@ -21,6 +22,7 @@ use std::{
 
 use bytes::Bytes;
 use ntp_autokey::{Host, HostOptions, IdentityGroups};
+use ntp_conf::Config;
 use ntp_discipline::{Adjustment, FilterConditions, Now, SystemEvent};
 use ntp_restrict::{RateLimit, RestrictFlags, RestrictList, RestrictRules};
 use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precision, Timestamp};
@@ -54,6 +56,8 @@ const TICK: Elapsed = Elapsed::from_secs(1);
 /// what [`poll`](Self::poll) says until that says nothing more. The same inputs at the same times
 /// give the same outputs.
 pub struct Engine {
+    /// What is configured: what the files said, and what ntpq changed since.
+    pub(crate) config: Config,
     pub(crate) program: ProgramDescription,
     pub(crate) port: u16,
     pub(crate) precision: Precision,
@@ -117,7 +121,8 @@ impl Engine {
     pub fn new(setup: Setup, seed: [u8; 32], now: Now) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let leap_file = setup.leap_file.clone();
-        let statistics = Wanted::of(&setup.config);
+        let config = setup.config.clone();
+        let statistics = Wanted::of(&config);
         let Plan {
             associations,
             clients,
@@ -141,6 +146,7 @@ impl Engine {
         let view = Arc::new(publish::view(&rest, &system, options.precision));
         let nonces = Nonces::new(&mut rng);
         let mut engine = Self {
+            config,
             program: rest.program,
             port: rest.port,
             precision: options.precision,
@@ -242,6 +248,9 @@ impl Engine {
             Input::Worked(worked) => self.autokey_worked(worked),
             Input::Identity(files) => self.renew_identity(*files),
             Input::Interfaces(found) => self.traffic.set_interfaces(now.monotonic, found),
+            Input::ConfigurationSaved { request, result } => {
+                self.configuration_saved(&request, result);
+            }
             Input::NotSent { local } => self.traffic.failed(local),
         }
     }
@@ -405,7 +414,7 @@ impl Engine {
 
     fn control(&mut self, local: IpAddr, remote: SocketAddr, data: &[u8], flags: RestrictFlags) {
         self.epoch.renew(self.now);
-        for data in self.answer_control(data, remote, flags) {
+        for data in self.answer_control(data, local, remote, flags) {
             self.outputs.push_back(Output::Send {
                 local,
                 remote,

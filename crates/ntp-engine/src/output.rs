@@ -11,7 +11,7 @@ use ntp_autokey::{Credentials, IdentityGroups};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Applied, ClockError};
 use ntp_restrict::PastSighting;
-use ntp_wire::{AssociationId, Ppm, Timestamp};
+use ntp_wire::{AssociationId, Ppm, Timestamp, control::ControlHeader};
 
 use crate::{Counters, Endpoint, Event, InterfaceDescription, Record, ServerView, Work, Worked};
 
@@ -74,6 +74,13 @@ pub enum Input<'a> {
     Identity(Box<IdentityFiles>),
     /// These are the addresses that packets come to and go from, now.
     Interfaces(Vec<InterfaceDescription>),
+    /// The configuration was written to a file, or why not, as [`Output::SaveConfiguration`] asked.
+    ConfigurationSaved {
+        /// What was asked for.
+        request: Box<SaveRequest>,
+        /// What happened.
+        result: Result<(), String>,
+    },
     /// A datagram could not be sent, as [`Output::Send`] or [`Output::SendToMany`] asked.
     NotSent {
         /// From this address of ours.
@@ -136,6 +143,8 @@ pub enum Output {
     /// Look whether the files of Autokey have changed since they were read, and bring what is new by
     /// [`Input::Identity`].
     WatchIdentity,
+    /// Write the configuration to a new file, and answer by [`Input::ConfigurationSaved`].
+    SaveConfiguration(Box<SaveRequest>),
     /// Keep this frequency correction in the drift file.
     WriteDrift(Ppm),
     /// Tell the operator.
@@ -146,6 +155,23 @@ pub enum Output {
     Publish(Arc<ServerView>),
     /// End the process.
     Exit(Exit),
+}
+
+/// A file that ntpq's `saveconfig` asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SaveRequest {
+    /// The file, which must not be there yet.
+    pub path: PathBuf,
+    /// What it is to hold.
+    pub text: String,
+    /// What the file is called by who asked.
+    pub(crate) name: String,
+    /// What he sent.
+    pub(crate) header: ControlHeader,
+    /// Where it came to.
+    pub(crate) local: IpAddr,
+    /// Where it came from.
+    pub(crate) remote: SocketAddr,
 }
 
 /// Why the daemon ends.

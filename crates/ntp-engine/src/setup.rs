@@ -144,7 +144,14 @@ impl Setup {
         // What sets the clock once has no use for a frequency.
         let precise = config.discipline == ntp_conf::Discipline::Precise && !self.one_shot;
         let frequency = config.tinker.frequency.or(self.frequency);
-        let mut associations = associations(config, self.precision, rng, now);
+        // Numbers that differ from run to run, so that a tool notices a restart.
+        let mut next: u16 = rng.random_range(1..=u16::MAX);
+        let id = || {
+            let id = AssociationId::new(next);
+            next = next.checked_add(1).unwrap_or(1);
+            id
+        };
+        let mut associations = associations(config, self.precision, id, now);
         for association in &mut associations {
             if let Source::Pool(pool) = &mut association.source {
                 pool.precise = precise;
@@ -195,19 +202,13 @@ impl Setup {
     }
 }
 
-fn associations(
+/// What `config` says of sources, with numbers from `id`.
+pub(crate) fn associations(
     config: &Config,
     precision: Precision,
-    rng: &mut impl Rng,
+    mut id: impl FnMut() -> AssociationId,
     now: Monotonic,
 ) -> Vec<Association> {
-    // Numbers that differ from run to run, so that a tool notices a restart.
-    let mut next: u16 = rng.random_range(1..=u16::MAX);
-    let mut id = || {
-        let id = AssociationId::new(next);
-        next = next.checked_add(1).unwrap_or(1);
-        id
-    };
     let clocks = config
         .reference_clocks
         .iter()
@@ -384,38 +385,7 @@ fn elapsed(time: Duration) -> std::time::Duration {
 fn rules(config: &Config, hosts: &HashMap<String, Vec<IpAddr>>) -> RestrictRules {
     let mut rules = RestrictRules::new();
     for line in &config.restrictions {
-        let flags = line.flags;
-        let scope = if line.ntp_port {
-            Scope::NtpPort
-        } else {
-            Scope::AnyPort
-        };
-        let mut add = |target: RestrictTarget| rules.restrict(target.scoped(scope), flags);
-        let masked = |address: IpAddr, mask: Option<IpAddr>| match mask {
-            Some(mask) => RestrictTarget::with_mask(address, mask).ok(),
-            None => Some(RestrictTarget::host(address)),
-        };
-        match &line.address {
-            ntp_conf::RestrictAddress::Default(family) => {
-                if *family != Some(ntp_conf::AddressFamily::Ipv6) {
-                    add(RestrictTarget::DEFAULT_IPV4);
-                }
-                if *family != Some(ntp_conf::AddressFamily::Ipv4) {
-                    add(RestrictTarget::DEFAULT_IPV6);
-                }
-            }
-            ntp_conf::RestrictAddress::Source => {
-                rules.set_source_template(Some(SourceTemplate { scope, flags }));
-            }
-            ntp_conf::RestrictAddress::Network { address, mask } => {
-                masked(*address, Some(*mask)).map(add);
-            }
-            ntp_conf::RestrictAddress::Host { name, mask, .. } => {
-                for address in hosts.get(name).into_iter().flatten() {
-                    masked(*address, *mask).map(&mut add);
-                }
-            }
-        }
+        restrict(&mut rules, line, hosts);
     }
     // The others follow when their names are looked up.
     for line in &config.associations {
@@ -424,4 +394,44 @@ fn rules(config: &Config, hosts: &HashMap<String, Vec<IpAddr>>) -> RestrictRules
         }
     }
     rules
+}
+
+/// What one `restrict` line says.
+pub(crate) fn restrict(
+    rules: &mut RestrictRules,
+    line: &ntp_conf::Restriction,
+    hosts: &HashMap<String, Vec<IpAddr>>,
+) {
+    let flags = line.flags;
+    let scope = if line.ntp_port {
+        Scope::NtpPort
+    } else {
+        Scope::AnyPort
+    };
+    let mut add = |target: RestrictTarget| rules.restrict(target.scoped(scope), flags);
+    let masked = |address: IpAddr, mask: Option<IpAddr>| match mask {
+        Some(mask) => RestrictTarget::with_mask(address, mask).ok(),
+        None => Some(RestrictTarget::host(address)),
+    };
+    match &line.address {
+        ntp_conf::RestrictAddress::Default(family) => {
+            if *family != Some(ntp_conf::AddressFamily::Ipv6) {
+                add(RestrictTarget::DEFAULT_IPV4);
+            }
+            if *family != Some(ntp_conf::AddressFamily::Ipv4) {
+                add(RestrictTarget::DEFAULT_IPV6);
+            }
+        }
+        ntp_conf::RestrictAddress::Source => {
+            rules.set_source_template(Some(SourceTemplate { scope, flags }));
+        }
+        ntp_conf::RestrictAddress::Network { address, mask } => {
+            masked(*address, Some(*mask)).map(add);
+        }
+        ntp_conf::RestrictAddress::Host { name, mask, .. } => {
+            for address in hosts.get(name).into_iter().flatten() {
+                masked(*address, *mask).map(&mut add);
+            }
+        }
+    }
 }

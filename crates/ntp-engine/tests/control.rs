@@ -11,7 +11,7 @@ use ntp_control::{
     ClientList, ClientOrder, Credentials, Progress, QueryError, Request, Response, Session,
 };
 use ntp_discipline::Now;
-use ntp_engine::{Engine, Input, InterfaceDescription, Output, Setup};
+use ntp_engine::{Endpoint, Engine, Input, InterfaceDescription, Output, Setup};
 use ntp_keys::{KeyAlgorithm, KeyTable, SymmetricKey};
 use ntp_wire::{
     AssociationId, KeyId, Monotonic, Timestamp,
@@ -78,12 +78,26 @@ impl Lab {
         self.engine.handle(self.now, input);
         let mut sent = Vec::new();
         while let Some(output) = self.engine.poll() {
-            if let Output::Send {
-                remote: to, data, ..
-            } = output
-                && to == remote
-            {
-                sent.push(data.to_vec());
+            match output {
+                Output::Send {
+                    remote: to, data, ..
+                } if to == remote => sent.push(data.to_vec()),
+                // Every name is an address here.
+                Output::Resolve {
+                    association,
+                    name,
+                    port,
+                    ..
+                } => {
+                    let remote = SocketAddr::new(name.parse().unwrap(), port);
+                    let endpoints = Ok(vec![Endpoint { remote, local }]);
+                    let input = Input::Resolved {
+                        association,
+                        endpoints,
+                    };
+                    self.engine.handle(self.now, input);
+                }
+                _ => {}
             }
         }
         sent
@@ -312,4 +326,168 @@ fn a_hundred_thousand_clients_are_read() {
     let table = list.table(ClientOrder::Count, true, &view);
     let first = table.lines().nth(2).unwrap();
     assert!(first.contains(" 2  4000 10."), "{first}");
+}
+
+impl Lab {
+    fn signed(&mut self, opcode: Opcode, data: &str) -> String {
+        let request = Request {
+            data: data.as_bytes().to_vec(),
+            ..Request::new(opcode, AssociationId::SYSTEM)
+        };
+        let answer = self.ask(&request, Some(&key())).unwrap().unwrap();
+        String::from_utf8(answer.data).unwrap().trim().to_owned()
+    }
+
+    fn configure(&mut self, line: &str) -> String {
+        self.signed(Opcode::CONFIGURE, line)
+    }
+
+    /// The addresses of all sources.
+    fn sources(&mut self) -> Vec<String> {
+        let answer = self.ask(&Request::list_associations(), None);
+        let list = ntp_control::associations::parse(&answer.unwrap().unwrap().data).unwrap();
+        let ids = list.iter().map(|one| one.id);
+        ids.map(|id| self.text(&Request::read_variables(id, "srcadr")))
+            .map(|text| text.trim().trim_start_matches("srcadr=").to_owned())
+            .collect()
+    }
+}
+
+#[test]
+fn sources_come_and_go_by_configuration() {
+    let mut lab = Lab::new(CONF);
+    assert_eq!(lab.configure("server 192.0.2.7 iburst"), "Config Succeeded");
+    assert_eq!(lab.configure("server 192.0.2.7"), "Config Succeeded");
+    let all = ["127.127.1.0", "192.0.2.1", "192.0.2.7"];
+    assert_eq!(lab.sources(), all);
+    assert_eq!(lab.configure("unpeer 192.0.2.1"), "Config Succeeded");
+    assert_eq!(lab.configure("unpeer 127.127.1.0"), "Config Succeeded");
+    assert_eq!(lab.configure("unpeer 192.0.2.99"), "Config Succeeded");
+    assert_eq!(lab.sources(), ["192.0.2.7"]);
+    assert_eq!(lab.configure("server 127.127.1.0"), "Config Succeeded");
+    assert_eq!(lab.sources(), ["192.0.2.7", "127.127.1.0"]);
+    // Without the key nothing happens.
+    let request = Request {
+        data: b"server 192.0.2.8".to_vec(),
+        ..Request::new(Opcode::CONFIGURE, AssociationId::SYSTEM)
+    };
+    assert_eq!(refused(lab.ask(&request, None)), ErrorCode::PERMISSION);
+    assert_eq!(lab.sources().len(), 2);
+}
+
+#[test]
+fn what_cannot_be_changed_is_said_with_its_column() {
+    let mut lab = Lab::new(CONF);
+    for (line, answer) in [
+        ("bogus", "column 0 syntax error, "),
+        (
+            "restrict 10.9.9.9 bogus",
+            "column 18 syntax error, `bogus` is no flag",
+        ),
+        ("logfile x", "column 8 logfile remote config ignored"),
+        ("includefile x", "column 12 syntax error, "),
+        ("restrict a.example noquery", "column 9 names are looked up"),
+        ("disable kernel", "column 0 kernel remote config ignored"),
+        ("server \u{1b}[2J", "runtime configuration failed: "),
+    ] {
+        let said = lab.configure(line);
+        assert!(said.starts_with(answer), "{line}: {said}");
+    }
+    assert_eq!(lab.sources().len(), 2);
+}
+
+#[test]
+fn restrictions_come_by_configuration() {
+    let mut lab = Lab::new(CONF);
+    let request = Request::read_variables(AssociationId::SYSTEM, "leap");
+    assert!(lab.ask(&request, None).is_some());
+    let line = "restrict 203.0.113.0 mask 255.255.255.0 noquery";
+    assert_eq!(lab.configure(line), "Config Succeeded");
+    assert_eq!(lab.ask(&request, None), None);
+}
+
+#[test]
+fn variables_of_the_operator_are_read() {
+    let mut lab = Lab::new(&format!(
+        "{CONF}setvar site = roof default\nsetvar floor = 3\n"
+    ));
+    let all = lab.text(&Request::read_variables(AssociationId::SYSTEM, ""));
+    assert!(all.ends_with("site=roof\r\n"), "{all}");
+    assert!(!all.contains("floor"), "{all}");
+    let floor = Request::read_variables(AssociationId::SYSTEM, "floor");
+    assert_eq!(lab.text(&floor), "floor=3\r\n");
+    assert_eq!(lab.configure("setvar floor = 4"), "Config Succeeded");
+    assert_eq!(lab.text(&floor), "floor=4\r\n");
+    let write = Request {
+        data: b"floor=5".to_vec(),
+        ..Request::new(Opcode::WRITE_VARIABLES, AssociationId::SYSTEM)
+    };
+    let code = refused(lab.ask(&write, Some(&key())));
+    assert_eq!(code, ErrorCode::PERMISSION);
+}
+
+#[test]
+fn configurations_are_saved_where_the_operator_wants_them() {
+    let mut lab = Lab::new(CONF);
+    assert_eq!(
+        lab.signed(Opcode::SAVE_CONFIGURATION, "x.conf"),
+        "saveconfig prohibited, no saveconfigdir configured"
+    );
+    let mut lab = Lab::new(&format!("{CONF}saveconfigdir /var/saved\n"));
+    for name in ["../x", "a/b", "", ".hidden", "a b"] {
+        let said = lab.signed(Opcode::SAVE_CONFIGURATION, name);
+        assert_eq!(
+            said,
+            format!("saveconfig rejects unsafe file name '{name}'")
+        );
+    }
+    lab.configure("server 192.0.2.7");
+    lab.configure("unpeer 192.0.2.1");
+    let request = Request {
+        data: b"x.conf".to_vec(),
+        ..Request::new(Opcode::SAVE_CONFIGURATION, AssociationId::SYSTEM)
+    };
+    for (result, told) in [
+        (Ok(()), "Configuration saved to 'x.conf'"),
+        (Err("full".to_owned()), "'x.conf': full"),
+    ] {
+        let asked = lab.session.ask(&request, Some(&key()), Monotonic::START);
+        let bytes = asked.unwrap();
+        let reader = lab.reader;
+        lab.engine.handle(
+            lab.now,
+            Input::Datagram {
+                received: lab.now.wall,
+                local: "192.0.2.9".parse().unwrap(),
+                remote: reader,
+                data: &bytes,
+            },
+        );
+        let mut saves = Vec::new();
+        while let Some(output) = lab.engine.poll() {
+            if let Output::SaveConfiguration(request) = output {
+                saves.push(request);
+            }
+        }
+        let request = saves.pop().unwrap();
+        assert_eq!(request.path.to_str(), Some("/var/saved/x.conf"));
+        // It reads back as what is in force.
+        let parsed = ntp_conf::parse("saved", &request.text, |_| Err("no".to_owned()));
+        assert!(!parsed.has_errors(), "{}", parsed.render());
+        let servers: Vec<String> = parsed
+            .config
+            .associations
+            .iter()
+            .map(|one| one.address.to_string())
+            .collect();
+        assert_eq!(servers, ["192.0.2.7"]);
+        lab.engine
+            .handle(lab.now, Input::ConfigurationSaved { request, result });
+        let sent = std::iter::from_fn(|| lab.engine.poll()).find_map(|output| match output {
+            Output::Send { remote, data, .. } if remote == reader => Some(data),
+            _ => None,
+        });
+        let text = String::from_utf8_lossy(&sent.unwrap()[12..]).into_owned();
+        assert!(text.contains(told), "{text}");
+    }
 }

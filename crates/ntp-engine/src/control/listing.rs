@@ -26,7 +26,7 @@ impl Listing {
     pub(super) fn fill(
         &mut self,
         names: &[u8],
-        known: &[&'static str],
+        known: &[&str],
         default: &[&str],
         variable: impl Fn(&str, &mut Items<'_>),
     ) -> Result<(), ErrorCode> {

@@ -41,6 +41,11 @@ impl Engine {
     /// Adds an association that came by itself; gives its place.
     pub(super) fn mobilise(&mut self, mut association: Association) -> usize {
         association.ephemeral = true;
+        self.take_in(association)
+    }
+
+    /// Adds an association; gives its place.
+    pub(super) fn take_in(&mut self, association: Association) -> usize {
         self.associations.push(association);
         let index = self.associations.len().saturating_sub(1);
         self.renew_estimator(index);

@@ -278,6 +278,12 @@ impl Host {
                     self.engine.handle(now, Input::Identity(Box::new(files)));
                 }
             }
+            Output::SaveConfiguration(request) => {
+                let now = self.clock.read(at);
+                let result = Err("there are no files in this world".to_owned());
+                self.engine
+                    .handle(now, Input::ConfigurationSaved { request, result });
+            }
             // In one thread, so that the same seed gives the same world.
             Output::Work(work) => {
                 let now = self.clock.read(at);

@@ -1,0 +1,316 @@
+//! What ntpq's `:config` and `saveconfig` change and keep while the daemon runs.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use ntp_conf::{Config, Parsed, RestrictAddress, ServerAddress, Switch, Switches};
+use ntp_wire::{AssociationId, control::ControlHeader};
+
+use super::Engine;
+use crate::{
+    Output, SaveRequest, Severity,
+    association::{Association, Source},
+    setup::{self},
+    statistics::Wanted,
+};
+
+/// The directives that are carried out while the daemon runs.
+const AT_RUN_TIME: [&str; 9] = [
+    "server", "peer", "pool", "unpeer", "unconfig", "restrict", "enable", "disable", "setvar",
+];
+/// The switches that are.
+const SWITCHES: [Switch; 2] = [Switch::Authentication, Switch::Statistics];
+/// No file has a longer name.
+const LONGEST_NAME: usize = 128;
+
+/// Why a line is not carried out.
+#[derive(Debug, thiserror::Error)]
+#[error("column {column} {what}")]
+struct Refused {
+    /// Where in the line, from 0.
+    column: usize,
+    what: String,
+}
+
+impl Engine {
+    /// Carries out the line `data`, or nothing of it; says what came of it.
+    pub(crate) fn configure(&mut self, from: SocketAddr, data: &[u8]) -> String {
+        let line = data.trim_ascii();
+        let is_text = |byte: &u8| *byte == b'\t' || matches!(byte, b' '..=b'~');
+        let Some(line) = std::str::from_utf8(line)
+            .ok()
+            .filter(|line| line.bytes().all(|byte| is_text(&byte)))
+        else {
+            return "runtime configuration failed: request contains an unprintable character\r\n"
+                .to_owned();
+        };
+        self.note(
+            Severity::Information,
+            format!("{} config: {line}", from.ip()),
+        );
+        match self.change(line) {
+            Ok(()) => "Config Succeeded\r\n".to_owned(),
+            Err(refused) => {
+                self.note(
+                    Severity::Warning,
+                    format!("{} config: {refused}", from.ip()),
+                );
+                format!("{refused}\r\n")
+            }
+        }
+    }
+
+    fn change(&mut self, line: &str) -> Result<(), Refused> {
+        let parsed = ntp_conf::parse_more(&self.config, line);
+        check(&parsed, &self.config)?;
+        let Config {
+            restrictions,
+            switches,
+            ..
+        } = &self.config;
+        let (known, switched) = (restrictions.len(), *switches != parsed.config.switches);
+        let removals: Vec<String> = parsed
+            .config
+            .kept
+            .iter()
+            .skip(self.config.kept.len())
+            .flat_map(|kept| kept.arguments.iter().cloned())
+            .collect();
+        self.add_sources(&parsed.config);
+        let mut config = parsed.config;
+        let kept = self.config.kept.len();
+        config.kept.truncate(kept);
+        config.associations = std::mem::take(&mut self.config.associations);
+        config.reference_clocks = std::mem::take(&mut self.config.reference_clocks);
+        self.config = config;
+        for line in self.config.restrictions.iter().skip(known) {
+            setup::restrict(&mut self.rules, line, &HashMap::new());
+        }
+        if self.config.restrictions.len() > known {
+            self.restrictions = Arc::new(self.rules.build());
+            self.publish();
+        }
+        if switched {
+            let switches = &self.config.switches;
+            self.authentication_required = switches.is_on(Switch::Authentication);
+            self.statistics = Wanted::of(&self.config);
+        }
+        for what in removals {
+            self.remove_source(&what);
+        }
+        Ok(())
+    }
+
+    /// What is there already stays as it is, as in ntpd 4.2.8.
+    fn add_sources(&mut self, more: &Config) {
+        let mut next = self.unused_id();
+        let id = || {
+            let id = next;
+            while next == id || self.index_of(next).is_some() {
+                // 0 is the system. There are far fewer associations than numbers.
+                next = AssociationId::new(next.value().checked_add(1).unwrap_or(1));
+            }
+            id
+        };
+        let more = Config {
+            ident: self.config.ident.clone(),
+            associations: more
+                .associations
+                .iter()
+                .filter(|line| !self.is_configured(&line.address.to_string()))
+                .cloned()
+                .collect(),
+            reference_clocks: more
+                .reference_clocks
+                .iter()
+                .filter(|clock| !self.is_configured(&clock.address.to_string()))
+                .cloned()
+                .collect(),
+            groups: self.config.groups.clone(),
+            tos: self.config.tos.clone(),
+            ..Config::default()
+        };
+        let associations = setup::associations(&more, self.precision, id, self.now.monotonic);
+        for mut association in associations {
+            if let Source::Pool(pool) = &mut association.source {
+                pool.precise = self.precise;
+            } else if self.precise && association.server().is_some() {
+                association.estimator = Some(self.new_estimator());
+                association
+                    .schedule
+                    .set_pacing(crate::schedule::Pacing::Spread);
+            }
+            let index = self.take_in(association);
+            self.resolve(index);
+        }
+        for line in &more.associations {
+            if let ServerAddress::Ip(address) = line.address
+                && self.rules.add_source(address).is_some()
+            {
+                self.restrictions = Arc::new(self.rules.build());
+                self.publish();
+            }
+        }
+        self.config.associations.extend(more.associations);
+        self.config.reference_clocks.extend(more.reference_clocks);
+    }
+
+    fn is_configured(&self, name: &str) -> bool {
+        self.associations
+            .iter()
+            .any(|association| !association.ephemeral && association.settings.name == name)
+    }
+
+    /// `unpeer`: lets go of the association with this number, name or address, if there is one.
+    fn remove_source(&mut self, what: &str) {
+        let number = what.parse().map(AssociationId::new).ok();
+        let address: Option<IpAddr> = what.parse().ok();
+        let is_meant = |association: &Association| {
+            let remote = association.remote().map(|remote| remote.ip());
+            Some(association.id) == number
+                || association.settings.name == what
+                || address.is_some() && remote == address
+        };
+        let Some(index) = self.associations.iter().position(is_meant) else {
+            self.note(Severity::Warning, format!("unpeer: there is no {what}"));
+            return;
+        };
+        if let Some(association) = self.associations.get(index)
+            && !association.ephemeral
+        {
+            let name = association.settings.name.clone();
+            let (lines, clocks) = (
+                &mut self.config.associations,
+                &mut self.config.reference_clocks,
+            );
+            lines.retain(|line| line.address.to_string() != name);
+            clocks.retain(|clock| clock.address.to_string() != name);
+        }
+        self.demobilise(index, "unpeer");
+        self.select();
+        self.publish();
+    }
+
+    /// Asks for the configuration to be written; or says why not.
+    pub(crate) fn save_configuration(
+        &mut self,
+        header: &ControlHeader,
+        data: &[u8],
+        local: IpAddr,
+        from: SocketAddr,
+    ) -> Option<String> {
+        let Some(directory) = &self.config.save_config_directory else {
+            return Some("saveconfig prohibited, no saveconfigdir configured\r\n".to_owned());
+        };
+        let name = data.trim_ascii();
+        if name.len() > LONGEST_NAME {
+            return Some(format!(
+                "saveconfig exceeded maximum raw name length ({LONGEST_NAME})\r\n"
+            ));
+        }
+        let shown: String = String::from_utf8_lossy(name)
+            .chars()
+            .map(|letter| if letter.is_control() { '?' } else { letter })
+            .collect();
+        let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-+:".contains(byte);
+        if name.is_empty() || name.starts_with(b".") || !name.iter().all(fits) {
+            self.note(
+                Severity::Warning,
+                format!("saveconfig rejects unsafe file name from {}", from.ip()),
+            );
+            return Some(format!("saveconfig rejects unsafe file name '{shown}'\r\n"));
+        }
+        let request = SaveRequest {
+            path: directory.join(&shown),
+            text: self.config.write(),
+            name: shown,
+            header: *header,
+            local,
+            remote: from,
+        };
+        self.outputs
+            .push_back(Output::SaveConfiguration(Box::new(request)));
+        None
+    }
+
+    /// Tells who asked what came of it.
+    pub(super) fn configuration_saved(
+        &mut self,
+        request: &SaveRequest,
+        result: Result<(), String>,
+    ) {
+        let (name, asker) = (&request.name, request.remote.ip());
+        let text = match result {
+            Ok(()) => {
+                let path = request.path.display();
+                self.note(
+                    Severity::Information,
+                    format!("Configuration saved to '{path}' (requested by {asker})"),
+                );
+                format!("Configuration saved to '{name}'\r\n")
+            }
+            Err(why) => {
+                self.note(
+                    Severity::Warning,
+                    format!("saveconfig {name} from {asker} failed: {why}"),
+                );
+                format!("Unable to save configuration to file '{name}': {why}\r\n")
+            }
+        };
+        for data in self.text_answer(&request.header, text) {
+            self.outputs.push_back(Output::Send {
+                local: request.local,
+                remote: request.remote,
+                data,
+            });
+        }
+    }
+}
+
+/// Whether all of what was read can be carried out while the daemon runs.
+fn check(parsed: &Parsed, before: &Config) -> Result<(), Refused> {
+    let mut diagnostics = parsed.diagnostics.iter();
+    if let Some(wrong) = diagnostics.find(|one| one.severity == ntp_conf::Severity::Error) {
+        return Err(Refused {
+            column: wrong.span.range.start,
+            what: format!("syntax error, {}", wrong.message),
+        });
+    }
+    for statement in &parsed.statements {
+        let keyword = statement.keyword.keyword();
+        let first = statement.arguments.first().unwrap_or(&statement.keyword);
+        let column = first.span.range.start;
+        if !AT_RUN_TIME.contains(&keyword) {
+            let what = format!("{keyword} remote config ignored: edit ntp.conf and restart ntpd");
+            return Err(Refused { column, what });
+        }
+        let is_host =
+            |line: &ntp_conf::Restriction| matches!(line.address, RestrictAddress::Host { .. });
+        let mut restrictions = parsed.config.restrictions.iter();
+        if keyword == "restrict"
+            && restrictions
+                .by_ref()
+                .skip(before.restrictions.len())
+                .any(is_host)
+        {
+            let what = "names are looked up at start only: give the address".to_owned();
+            return Err(Refused { column, what });
+        }
+    }
+    let (old, new): (&Switches, &Switches) = (&before.switches, &parsed.config.switches);
+    let changed = |switch: &&Switch| old.is_on(**switch) != new.is_on(**switch);
+    let mut changed = Switch::ALL.iter().filter(changed);
+    match changed.find(|switch| !SWITCHES.contains(switch)) {
+        None => Ok(()),
+        Some(switch) => Err(Refused {
+            column: 0,
+            what: format!(
+                "{} remote config ignored: edit ntp.conf and restart ntpd",
+                switch.keyword()
+            ),
+        }),
+    }
+}
