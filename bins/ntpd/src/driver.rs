@@ -365,7 +365,12 @@ impl Driver {
                 Output::WatchIdentity => self.watch_identity(),
                 Output::SaveConfiguration(request) => {
                     let result = save(&request.path, &request.text);
-                    let result = result.map_err(|error| error.to_string());
+                    // The number of the error would tell the operator nothing.
+                    let reason = |error: io::Error| {
+                        let text = error.to_string();
+                        text.split(" (os error").next().map(str::to_owned)
+                    };
+                    let result = result.map_err(|error| reason(error).unwrap_or_default());
                     let now = self.clock.read();
                     self.engine
                         .handle(now, Input::ConfigurationSaved { request, result });
