@@ -196,6 +196,10 @@ impl Shell {
             .collect();
         let mut text = String::new();
         for id in ids {
+            // As in ntpd 4.2.8, which does so for lists only.
+            if command.action == Action::ListRange && !text.is_empty() {
+                text.push('\n');
+            }
             text += &self.variables_of(id, Action::Read, &names)?;
         }
         Ok(text)
