@@ -10,7 +10,10 @@ use ntp_wire::control::ErrorCode;
 use ntpq::AskError;
 use signal_hook::{SigId, consts::SIGINT, flag, low_level};
 
-use crate::shell::{CommandError, Shell};
+use crate::{
+    json,
+    shell::{CommandError, Shell},
+};
 
 /// How often a list is begun anew, or asked for in smaller pieces, before it is given up.
 const MOST_TROUBLE: u32 = 12;
@@ -125,6 +128,11 @@ impl Shell {
             }
         }
         eprintln!();
+        if self.settings.json {
+            // The answers are pieces, of which some are outdated by others.
+            self.answers = list.newest().map(json::client).collect();
+            return Ok(String::new());
+        }
         if self.raw {
             return Ok(text);
         }

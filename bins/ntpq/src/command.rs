@@ -76,6 +76,11 @@ pub(crate) fn find(name: &str) -> Result<&'static Command, NotFound> {
     }
 }
 
+/// The names of all commands.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|command| command.name)
+}
+
 /// The names of all commands, in columns.
 pub(crate) fn list() -> String {
     let width = COMMANDS.iter().map(|command| command.name.len()).max();

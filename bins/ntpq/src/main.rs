@@ -3,6 +3,7 @@
 mod authority;
 mod clients;
 mod command;
+mod json;
 mod queries;
 mod settings;
 mod shell;
@@ -45,6 +46,9 @@ struct Arguments {
     /// Read commands from standard input even if it is no terminal, with prompts.
     #[arg(short, long, conflicts_with_all = ["commands", "peers"])]
     interactive: bool,
+    /// Say everything as JSON: an object on a line for each command.
+    #[arg(long)]
+    json: bool,
     /// Show addresses, not names.
     #[arg(short, long)]
     numeric: bool,
@@ -118,6 +122,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
         wide: arguments.wide,
         old_status_line: arguments.old_rv,
         reference_id_as_hash: arguments.refid == ReferenceIdStyle::Hash,
+        json: arguments.json,
         debug: arguments.set_debug_level.unwrap_or(arguments.debug),
         server_column: (hosts.len() > 1).then(|| hosts.iter().map(String::len).max().unwrap_or(0)),
     });
@@ -133,7 +138,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
             continue;
         }
         for command in &arguments.commands {
-            if any_ran {
+            if any_ran && !arguments.json {
                 print(&Output::Text("\n".to_owned()))?;
             }
             let obeyed = shell.obey(command);

@@ -10,11 +10,14 @@ use std::{
 use jiff::tz::TimeZone;
 use ntp_control::{Association, Request, Response, Session, View};
 use ntp_keys::KeyAlgorithm;
-use ntp_wire::{AssociationId, KeyId, Timestamp};
+use ntp_wire::{AssociationId, KeyId, Timestamp, control::Opcode};
 use ntpq::{AskError, Connection, Family, first_sequence, reason};
 use zeroize::Zeroizing;
 
-use crate::command::{self, Action, Command, NotFound};
+use crate::{
+    command::{self, Action, Command, NotFound},
+    json,
+};
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) old_status_line: bool,
     pub(crate) reference_id_as_hash: bool,
     pub(crate) debug: u8,
+    /// What is said is JSON.
+    pub(crate) json: bool,
     /// How wide the column of servers in `peers` is, if there are several.
     pub(crate) server_column: Option<usize>,
 }
@@ -132,6 +137,8 @@ pub(crate) struct Shell {
     pub(crate) always_sign: bool,
     pub(crate) raw: bool,
     pub(crate) delay: u32,
+    /// What the command that is being obeyed was answered, as JSON.
+    pub(crate) answers: Vec<String>,
     zone: TimeZone,
     known_names: RefCell<HashMap<IpAddr, Option<String>>>,
 }
@@ -143,6 +150,7 @@ impl Shell {
             connection: None,
             session: Session::new(first_sequence()),
             associations: Vec::new(),
+            answers: Vec::new(),
             variables: Vec::new(),
             key_id: None,
             algorithm: KeyAlgorithm::MD5,
@@ -195,6 +203,9 @@ impl Shell {
             }
         };
         let step = command.action.step();
+        if self.settings.json {
+            return self.obey_in_json(command, rest.trim());
+        }
         match self.run(command, rest.trim()) {
             Ok(output) => Obeyed {
                 output,
@@ -209,6 +220,50 @@ impl Shell {
                     ..Obeyed::nothing()
                 }
             }
+        }
+    }
+
+    /// The same, with an object on a line for text.
+    fn obey_in_json(&mut self, command: &Command, rest: &str) -> Obeyed {
+        self.answers.clear();
+        let result = self.run(command, rest);
+        let host = self
+            .connection
+            .as_ref()
+            .map(|open| json::string(&open.host));
+        let mut object = json::Object::default()
+            .with("host", host.unwrap_or_else(|| "null".to_owned()))
+            .with("command", json::string(command.name));
+        // Logs are no place for passwords.
+        if command.action != Action::Password && !rest.is_empty() {
+            object = object.with("arguments", json::string(rest));
+        }
+        let mut file = None;
+        match result {
+            Ok(output) => {
+                let text = match output {
+                    Output::Text(text) => text,
+                    Output::File(path, text) => {
+                        file = Some(path);
+                        text
+                    }
+                };
+                let is_list = command.action == Action::MostRecentlyUsed;
+                object = match is_list || !self.answers.is_empty() {
+                    true => object.with("answers", json::array(&self.answers)),
+                    false => object.with("text", json::string(text.trim_end())),
+                };
+            }
+            Err(error) => object = object.with("error", json::string(&error.to_string())),
+        }
+        let text = object.text() + "\n";
+        Obeyed {
+            output: match file {
+                Some(path) => Output::File(path, text),
+                None => Output::Text(text),
+            },
+            step: command.action.step(),
+            ran: true,
         }
     }
 
@@ -262,6 +317,13 @@ impl Shell {
         }
         if credentials.is_some() && !response.authentic && self.settings.debug > 0 {
             println!("the response is not signed, or not with this key");
+        }
+        if self.settings.json {
+            match request.opcode {
+                Opcode::READ_STATUS => self.answers.push(json::association_list(&response)),
+                Opcode::CONFIGURE | Opcode::SAVE_CONFIGURATION | Opcode::REQUEST_NONCE => {}
+                _ => self.answers.push(json::variables(&response)),
+            }
         }
         Ok(response)
     }

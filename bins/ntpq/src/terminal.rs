@@ -3,15 +3,59 @@
 use std::io::{self, BufRead, Write};
 
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
-use rustyline::{DefaultEditor, error::ReadlineError};
+use rustyline::{
+    Context, Editor, Helper, completion::Completer, error::ReadlineError, highlight::Highlighter,
+    hint::Hinter, history::DefaultHistory, validate::Validator,
+};
 use zeroize::Zeroizing;
+
+use crate::command;
 
 /// Where commands come from.
 pub(crate) enum Lines {
     /// A terminal: lines can be edited and called back.
-    Terminal(Box<DefaultEditor>),
+    Terminal(Box<Editor<Completion, DefaultHistory>>),
     /// A file or a pipe, with prompts if they were asked for.
     Plain { prompt: bool },
+}
+
+/// Completes the names of commands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Completion;
+
+impl Completer for Completion {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _context: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok(completions(line.get(..position).unwrap_or_default()))
+    }
+}
+
+impl Hinter for Completion {
+    type Hint = String;
+}
+
+impl Highlighter for Completion {}
+impl Validator for Completion {}
+impl Helper for Completion {}
+
+/// Where the word begins that stands before the cursor, and what commands it may be: the first word
+/// is one, and so is what `help` is asked for.
+fn completions(before: &str) -> (usize, Vec<String>) {
+    let start = before.rfind(' ').map_or(0, |blank| blank + 1);
+    let (earlier, word) = before.split_at(start);
+    let names = match earlier.trim() {
+        "" | "help" | "?" => command::names()
+            .filter(|name| name.starts_with(word))
+            .collect(),
+        _ => Vec::new(),
+    };
+    (start, names.into_iter().map(str::to_owned).collect())
 }
 
 const PROMPT: &str = "ntpq> ";
@@ -21,7 +65,8 @@ impl Lines {
         if !is_terminal {
             return Ok(Self::Plain { prompt });
         }
-        let editor = DefaultEditor::new().map_err(io::Error::other)?;
+        let mut editor = Editor::new().map_err(io::Error::other)?;
+        editor.set_helper(Some(Completion));
         Ok(Self::Terminal(Box::new(editor)))
     }
 
@@ -82,4 +127,20 @@ pub(crate) fn prompt_secret(question: &str) -> Option<Zeroizing<String>> {
         eprintln!();
     }
     secret
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_commands_are_completed() {
+        let (start, names) = completions("mru");
+        assert_eq!((start, names), (0, vec!["mrulist".to_owned()]));
+        let (start, names) = completions("help sysi");
+        assert_eq!((start, names), (5, vec!["sysinfo".to_owned()]));
+        // What else follows a command is no command.
+        assert_eq!(completions("rv sysi"), (3, Vec::new()));
+        assert!(completions("").1.len() > 50);
+    }
 }

@@ -164,6 +164,35 @@ fn writing_needs_a_key() {
     );
 }
 
+/// A line for each command that was understood, be it that it failed.
+#[test]
+fn json_is_an_object_for_each_command() {
+    let arguments = [
+        "--json",
+        "-c",
+        "as",
+        "-c",
+        "passwd hush",
+        "-c",
+        "rv x",
+        "-c",
+        "timeout",
+        "127.0.0.1",
+    ];
+    let output = ntpq(daemon(), &arguments, "1\n");
+    let printed = text(&output.stdout);
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 4, "{printed}");
+    assert_eq!(
+        lines[0],
+        "{\"host\":\"127.0.0.1\",\"command\":\"associations\",\"answers\":[{\"status\":1557,\
+         \"associations\":[{\"association\":28203,\"status\":38426}]}]}"
+    );
+    assert!(!printed.contains("hush"), "{printed}");
+    assert!(lines[2].ends_with("\"error\":\"***Illegal unsigned value x\"}"));
+    assert!(lines[3].ends_with("\"text\":\"primary timeout 5000 ms\"}"));
+}
+
 #[test]
 fn a_hostile_server_reaches_no_terminal() {
     let port = serve(|header, _| {
@@ -175,31 +204,29 @@ fn a_hostile_server_reaches_no_terminal() {
             ),
         })
     });
-    let output = ntpq(
-        port,
-        &[
-            "-p",
-            "-c",
-            "rv",
-            "-c",
-            "raw",
-            "-c",
-            "rv",
-            "-c",
-            "sysinfo",
-            "127.0.0.1",
-        ],
-        "",
-    );
-    let printed = [output.stdout, output.stderr].concat();
-    assert!(!printed.is_empty());
-    assert!(
-        printed
-            .iter()
-            .all(|octet| matches!(octet, b'\n' | 0x20..0x7f)),
-        "{}",
-        text(&printed)
-    );
+    let plain = [
+        "-p",
+        "-c",
+        "rv",
+        "-c",
+        "raw",
+        "-c",
+        "rv",
+        "-c",
+        "sysinfo",
+        "127.0.0.1",
+    ];
+    let json = [&["--json"], &plain[..]].concat();
+    for arguments in [&plain[..], &json] {
+        let output = ntpq(port, arguments, "");
+        let printed = [output.stdout, output.stderr].concat();
+        assert!(!printed.is_empty());
+        let text = String::from_utf8(printed).unwrap();
+        let reaches = |letter: char| letter.is_control() && letter != '\n';
+        assert!(!text.chars().any(reaches), "{text}");
+        // Plain text is of ASCII; JSON shows what it cannot read as U+FFFD.
+        assert!(arguments.len() > plain.len() || text.is_ascii(), "{text}");
+    }
 }
 
 #[test]
