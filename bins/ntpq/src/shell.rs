@@ -321,7 +321,11 @@ impl Shell {
         if self.settings.json {
             match request.opcode {
                 Opcode::READ_STATUS => self.answers.push(json::association_list(&response)),
-                Opcode::CONFIGURE | Opcode::SAVE_CONFIGURATION | Opcode::REQUEST_NONCE => {}
+                // Text, and what is put together from many answers.
+                Opcode::CONFIGURE
+                | Opcode::SAVE_CONFIGURATION
+                | Opcode::REQUEST_NONCE
+                | Opcode::READ_MRU => {}
                 _ => self.answers.push(json::variables(&response)),
             }
         }

@@ -82,15 +82,19 @@ impl Lab {
                 Output::Send {
                     remote: to, data, ..
                 } if to == remote => sent.push(data.to_vec()),
-                // Every name is an address here.
+                // There are no names here but addresses.
                 Output::Resolve {
                     association,
                     name,
                     port,
                     ..
                 } => {
-                    let remote = SocketAddr::new(name.parse().unwrap(), port);
-                    let endpoints = Ok(vec![Endpoint { remote, local }]);
+                    let found = |ip| Endpoint {
+                        remote: SocketAddr::new(ip, port),
+                        local,
+                    };
+                    let endpoints = name.parse().map(|ip| vec![found(ip)]);
+                    let endpoints = endpoints.map_err(|_| format!("no host {name}"));
                     let input = Input::Resolved {
                         association,
                         endpoints,
@@ -489,5 +493,56 @@ fn configurations_are_saved_where_the_operator_wants_them() {
         });
         let text = String::from_utf8_lossy(&sent.unwrap()[12..]).into_owned();
         assert!(text.contains(told), "{text}");
+    }
+}
+
+/// Words that lines are made of, right and wrong.
+const WORDS: [&str; 24] = [
+    "server",
+    "peer",
+    "pool",
+    "unpeer",
+    "restrict",
+    "enable",
+    "disable",
+    "setvar",
+    "tos",
+    "127.127.1.0",
+    "192.0.2.1",
+    "192.0.2.2",
+    "fd00::1",
+    "default",
+    "source",
+    "mask",
+    "255.255.255.0",
+    "key",
+    "1",
+    "autokey",
+    "iburst",
+    "auth",
+    "a=b",
+    "\"",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(150))]
+
+    /// Whatever the operator says, the daemon goes on, and what it saves reads back.
+    #[test]
+    fn no_lines_of_configuration_end_the_daemon(
+        lines in proptest::collection::vec(proptest::collection::vec(0..WORDS.len(), 1..6), 1..12),
+    ) {
+        let mut lab = Lab::new(&format!("{CONF}saveconfigdir x\n"));
+        for line in lines {
+            let words: Vec<&str> = line.iter().map(|word| WORDS[*word]).collect();
+            let line = words.join(" ");
+            let said = lab.configure(&line);
+            let known = ["Config Succeeded", "column "];
+            assert!(known.iter().any(|known| said.starts_with(known)), "{line}: {said}");
+            lab.wait(Elapsed::from_secs(3));
+            lab.engine.handle_deadline(lab.now);
+        }
+        let ids = lab.sources();
+        assert!(ids.len() < 20);
     }
 }
