@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 pub(crate) const SENDER: [u8; 6] = [2, 0, 0, 0, 0, 9];
 pub(crate) const RECEIVER: [u8; 6] = [2, 0, 0, 0, 0, 1];
 pub(crate) const ETHERNET: usize = 14;
+/// Expedited forwarding, as from our sockets (`SocketOptions::dscp`).
+const CLASS: u8 = 46 << 2;
 
 /// A datagram as it crosses the wire.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,7 +57,8 @@ impl Datagram {
         frame
     }
 
-    /// What is in a frame that goes the other way, if every length and checksum in it is right.
+    /// What is in a frame that goes the other way, if every length, checksum and class in it is
+    /// right.
     pub(crate) fn of_reply(frame: &[u8]) -> Option<Self> {
         let (ethernet, packet) = frame.split_at_checked(ETHERNET)?;
         if ethernet[..12] != [SENDER, RECEIVER].concat() {
@@ -64,7 +67,7 @@ impl Datagram {
         let (from, to, udp): (IpAddr, IpAddr, &[u8]) = match ethernet[12..] {
             [0x08, 0x00] => {
                 let (ip, udp) = packet.split_at_checked(20)?;
-                let is_right = ip[0] == 0x45
+                let is_right = ip[..2] == [0x45, CLASS]
                     && ip[2..4] == (packet.len() as u16).to_be_bytes()
                     && ip[8] > 1
                     && sum(&[ip]) == 0xffff;
@@ -73,7 +76,7 @@ impl Datagram {
             }
             [0x86, 0xdd] => {
                 let (ip, udp) = packet.split_at_checked(40)?;
-                let is_right = ip[0] >> 4 == 6
+                let is_right = ip[..2] == [0x60 | CLASS >> 4, CLASS << 4]
                     && ip[4..6] == (udp.len() as u16).to_be_bytes()
                     && ip[6] == 17
                     && ip[7] > 1;
