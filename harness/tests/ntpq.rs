@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
 use std::{
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -261,4 +262,34 @@ fn both_say_the_same_of_both_daemons() {
     let our_daemon = ours.start(&mut command, "ntpd.log");
     check(&reference, theirs, &their_daemon);
     check(&reference, ours, &our_daemon);
+    saves(ours, &reference.program("ntpq"));
+}
+
+/// What was changed is saved, in a new file for the owner alone, and starts a daemon.
+fn saves(host: &Host, program: &Path) {
+    let group = [
+        "keyid 1",
+        "passwd three.blind.mice",
+        ":config server 192.0.2.8",
+        ":config unpeer 192.0.2.7",
+        "saveconfig saved.conf",
+        "saveconfig saved.conf",
+    ];
+    let said = run(host, program, &group).stdout;
+    assert!(
+        said.contains("Configuration saved to 'saved.conf'"),
+        "{said}"
+    );
+    assert!(said.contains("'saved.conf': File exists"), "{said}");
+    let file = host.directory.join("saved.conf");
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let saved = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        saved.contains("server 192.0.2.8\n") && !saved.contains("server 192.0.2.7"),
+        "{saved}"
+    );
+    let mut command = host.command(built("ntpd"));
+    let checked = Run::of(command.args(["--check-config", "-c", "saved.conf"]));
+    assert_eq!(checked.code, 0, "{checked:?}");
 }
