@@ -173,6 +173,7 @@ impl DriverAnswers {
             return true;
         }
         let view = Arc::clone(engine.view());
+        self.limit = engine.rate_limit();
         if now.monotonic >= self.next {
             self.next = now.monotonic + INTERVAL;
             self.tell(engine, now, log);
