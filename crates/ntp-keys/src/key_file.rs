@@ -70,9 +70,9 @@ impl KeyFile {
         self.filestamp
     }
 
-    /// Whether a password is needed to read its first block.
+    /// Whether a password is needed to read its first private key.
     pub fn is_encrypted(&self) -> bool {
-        self.blocks.first().is_some_and(private::is_encrypted)
+        self.first_private().is_ok_and(private::is_encrypted)
     }
 
     /// The RSA private key in it.
@@ -81,7 +81,7 @@ impl KeyFile {
     ///
     /// [`KeyFileError`] if there is none, or the password is not its.
     pub fn private_key(&self, password: &str) -> Result<PrivateKey, KeyFileError> {
-        match private::open(self.first()?, password)? {
+        match private::open(self.first_private()?, password)? {
             Numbers::Rsa(numbers) => Ok(PrivateKey::from_rsa(numbers.into_key()?)?),
             Numbers::Dsa(_) => Err(KeyFileError::WrongKind {
                 wanted: "RSA private key",
@@ -96,8 +96,8 @@ impl KeyFile {
     ///
     /// [`KeyFileError`] if there is none.
     pub fn certificate(&self) -> Result<Certificate, KeyFileError> {
-        let block = self.first()?;
-        if block.label != "CERTIFICATE" {
+        let block = self.first(|block| block.label.ends_with("CERTIFICATE"))?;
+        if !matches!(block.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE") {
             return Err(KeyFileError::WrongKind {
                 wanted: "certificate",
                 found: block.label.clone(),
@@ -112,7 +112,11 @@ impl KeyFile {
     ///
     /// [`KeyFileError`] if there is none, the password is not its, or its public value was lost.
     pub fn iff_group(&self, password: &str) -> Result<IffGroup, KeyFileError> {
-        let numbers = dsa(self.first()?, password, "IFF group (DSA private key)")?;
+        let numbers = dsa(
+            self.first_private()?,
+            password,
+            "IFF group (DSA private key)",
+        )?;
         Ok(numbers.into_iff_group()?)
     }
 
@@ -122,7 +126,7 @@ impl KeyFile {
     ///
     /// [`KeyFileError`] if there is none or the password is not its.
     pub fn gq_group(&self, password: &str) -> Result<GqGroup, KeyFileError> {
-        match private::open(self.first()?, password)? {
+        match private::open(self.first_private()?, password)? {
             Numbers::Rsa(numbers) => numbers.into_gq_group(),
             Numbers::Dsa(_) => Err(KeyFileError::WrongKind {
                 wanted: "GQ group (RSA private key)",
@@ -137,7 +141,11 @@ impl KeyFile {
     ///
     /// [`KeyFileError`] if there are none, the password is not theirs, or a public value was lost.
     pub fn mv_server(&self, password: &str) -> Result<MvServer, KeyFileError> {
-        let block = self.blocks.get(1).map_or_else(|| self.first(), Ok)?;
+        let block = match &self.private_blocks()[..] {
+            [] => self.first_private()?,
+            [alone] => alone,
+            [_, server, ..] => server,
+        };
         let numbers = dsa(block, password, "MV server key (DSA private key)")?;
         Ok(numbers.into_mv_server()?)
     }
@@ -149,7 +157,9 @@ impl KeyFile {
     ///
     /// [`KeyFileError`] if there are none, the password is not theirs, or a public value was lost.
     pub fn mv_client(&self, password: &str, number: usize) -> Result<MvClient, KeyFileError> {
-        let block = match &self.blocks[..] {
+        let blocks = self.private_blocks();
+        let block = match &blocks[..] {
+            [] => self.first_private()?,
             [alone] => alone,
             several => number
                 .checked_add(1)
@@ -166,14 +176,27 @@ impl KeyFile {
 
     /// How many clients of an MV group it has keys of.
     pub fn mv_clients(&self) -> usize {
-        match self.blocks.len() {
+        match self.private_blocks().len() {
             1 => 1,
             several => several.saturating_sub(2),
         }
     }
 
-    fn first(&self) -> Result<&PemBlock, KeyFileError> {
-        self.blocks.first().ok_or(KeyFileError::Empty)
+    /// The first block that is `wanted`, else the first of all, whose kind can be told.
+    fn first(&self, wanted: impl Fn(&PemBlock) -> bool) -> Result<&PemBlock, KeyFileError> {
+        let block = self.blocks.iter().find(|block| wanted(block));
+        block
+            .or_else(|| self.blocks.first())
+            .ok_or(KeyFileError::Empty)
+    }
+
+    fn first_private(&self) -> Result<&PemBlock, KeyFileError> {
+        self.first(private::is_private)
+    }
+
+    fn private_blocks(&self) -> Vec<&PemBlock> {
+        let blocks = self.blocks.iter();
+        blocks.filter(|block| private::is_private(block)).collect()
     }
 }
 

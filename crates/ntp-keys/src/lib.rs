@@ -35,7 +35,8 @@
 //! - identity: an [`IffGroup`] or a [`GqGroup`] with or without its [`Secret`], and the [`MvKeys`] of an
 //!   [`MvAuthority`], an [`MvServer`] and each [`MvClient`]; [`secret_power`] and
 //!   [`secret_product`] for the arithmetic
-//! - files: a [`KeyFile`] is taken apart and opened with a password; [`write_private_key`],
+//! - files: a [`KeyFile`] is taken apart and opened with a password, in whatever form OpenSSL wrote it
+//!   (traditional, PKCS#8, PBES1, PBES2; no RC2 and RC4); [`write_private_key`],
 //!   [`write_certificate`], [`write_iff_group`], [`write_gq_group`], [`write_mv_keys`],
 //!   [`write_mv_server`] and [`write_mv_client`] make the text of one
 //!

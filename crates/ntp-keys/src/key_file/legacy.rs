@@ -1,4 +1,4 @@
-//! The encryption of traditional private keys: one pass of MD5 over password and salt makes the
+//! Encryption of private keys as older programs do it. That of traditional ones: one pass of MD5 over password and salt makes the
 //! key. It slows nobody down who guesses passwords; it is here to read and exchange the files of
 //! other programs.
 
@@ -15,6 +15,8 @@ use zeroize::Zeroizing;
 
 use super::KeyFileError;
 use crate::{DigestAlgorithm, digest};
+
+pub(super) mod pbes1;
 
 /// Decrypts `octets`; `cipher` and `vector` are those of the DEK-Info line.
 pub(super) fn decrypt(
@@ -52,11 +54,17 @@ where
     C: BlockCipherDecrypt + KeyInit,
 {
     let key = key::<C>(vector, password).ok_or(KeyFileError::WrongPassword)?;
-    Decryptor::<C>::new_from_slices(&key, vector)
-        .ok()
-        .and_then(|decryptor| decryptor.decrypt_padded_vec::<Pkcs7>(octets).ok())
-        .map(Zeroizing::new)
-        .ok_or(KeyFileError::WrongPassword)
+    decrypt_with_key::<C>(&key, vector, octets).ok_or(KeyFileError::WrongPassword)
+}
+
+/// `None` if the padding is wrong, which is how most wrong passwords show.
+fn decrypt_with_key<C>(key: &[u8], vector: &[u8], octets: &[u8]) -> Option<Zeroizing<Vec<u8>>>
+where
+    C: BlockCipherDecrypt + KeyInit,
+{
+    let decryptor = Decryptor::<C>::new_from_slices(key, vector).ok()?;
+    let plain = decryptor.decrypt_padded_vec::<Pkcs7>(octets).ok()?;
+    Some(Zeroizing::new(plain))
 }
 
 /// The key that OpenSSL makes of a password (`EVP_BytesToKey` with MD5 and one round): the salt is

@@ -5,7 +5,7 @@ use der::{
     asn1::{ObjectIdentifier, UintRef},
 };
 use num_bigint::BigUint;
-use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, pkcs5::pbes2};
 use rsa::{RsaPrivateKey, pkcs1::DecodeRsaPrivateKey};
 use zeroize::Zeroizing;
 
@@ -17,8 +17,11 @@ use crate::{
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
 
-/// Rounds of PBKDF2 that are taken on; recommendations of today are well below a million.
-const MOST_ROUNDS: u32 = 5_000_000;
+/// Rounds of PBKDF2 that are taken on; recommendations of today are below 1.5 million.
+const MOST_ROUNDS: u32 = 2_000_000;
+
+/// Memory that scrypt may take; 16 MiB are usual.
+const MOST_SCRYPT_OCTETS: u64 = 64 << 20;
 
 /// What a private key block holds.
 pub(super) enum Numbers {
@@ -128,6 +131,12 @@ impl DsaNumbers {
     }
 }
 
+/// Whether a block is a private key: files of other programs may have certificates and parameters
+/// before it.
+pub(super) fn is_private(block: &PemBlock) -> bool {
+    block.label.ends_with("PRIVATE KEY")
+}
+
 /// Whether a password is needed.
 pub(super) fn is_encrypted(block: &PemBlock) -> bool {
     block.encryption.is_some() || block.label == "ENCRYPTED PRIVATE KEY"
@@ -137,13 +146,8 @@ pub(super) fn is_encrypted(block: &PemBlock) -> bool {
 pub(super) fn open(block: &PemBlock, password: &str) -> Result<Numbers, KeyFileError> {
     match block.label.as_str() {
         "ENCRYPTED PRIVATE KEY" => {
-            let encrypted = EncryptedPrivateKeyInfoRef::from_der(&block.body)
-                .map_err(|_| unknown_encryption(&block.body))?;
-            check_effort(&encrypted.encryption_algorithm)?;
-            let plain = encrypted
-                .decrypt(password)
-                .map_err(|_| KeyFileError::WrongPassword)?;
-            pkcs8(plain.as_bytes())
+            let plain = decrypt_pkcs8(&block.body, password)?;
+            pkcs8(&plain)
         }
         "PRIVATE KEY" => pkcs8(&block.body),
         "RSA PRIVATE KEY" => {
@@ -216,28 +220,43 @@ fn pkcs8(octets: &[u8]) -> Result<Numbers, KeyFileError> {
     }
 }
 
-/// Refuses an encryption that would take the start of a daemon minutes to undo.
-fn check_effort(scheme: &pkcs8::pkcs5::EncryptionScheme) -> Result<(), KeyFileError> {
-    let rounds = scheme
-        .pbes2()
-        .and_then(|parameters| parameters.kdf.pbkdf2())
-        .map(|kdf| kdf.iteration_count);
-    match rounds {
-        Some(rounds) if rounds <= MOST_ROUNDS => Ok(()),
-        Some(rounds) => Err(KeyFileError::UnknownCipher(format!(
-            "{rounds} rounds of PBKDF2"
-        ))),
-        None => Err(KeyFileError::UnknownCipher(
-            "a scheme other than PBES2 with PBKDF2".into(),
-        )),
+/// The plain octets of an `EncryptedPrivateKeyInfo` (RFC 5958 section 3).
+fn decrypt_pkcs8(octets: &[u8], password: &str) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    let encrypted = legacy::pbes1::Encrypted::from_der(octets)?;
+    if let Some(plain) = encrypted.decrypt(password, MOST_ROUNDS)? {
+        // Nonsense with the right padding is rare, but comes.
+        return Some(plain)
+            .filter(|plain| is_sequence(plain))
+            .ok_or(KeyFileError::WrongPassword);
     }
+    let unknown = || KeyFileError::UnknownCipher(encrypted.scheme_name());
+    let encrypted = EncryptedPrivateKeyInfoRef::from_der(octets).map_err(|_| unknown())?;
+    let parameters = encrypted.encryption_algorithm.pbes2();
+    check_effort(&parameters.ok_or_else(unknown)?.kdf)?;
+    let plain = encrypted
+        .decrypt(password)
+        .map_err(|_| KeyFileError::WrongPassword)?;
+    Ok(Zeroizing::new(plain.as_bytes().to_vec()))
 }
 
-/// What to say of an encryption that the library does not know.
-fn unknown_encryption(octets: &[u8]) -> KeyFileError {
-    if is_sequence(octets) {
-        KeyFileError::UnknownCipher("an older scheme than PBES2".into())
-    } else {
-        KeyFileError::Encoding(der::ErrorKind::Failed.into())
+/// Refuses what would take the start of a daemon minutes, or all memory, to undo.
+fn check_effort(kdf: &pbes2::Kdf) -> Result<(), KeyFileError> {
+    let too_much = |what: String| Err(KeyFileError::UnknownCipher(what));
+    if let Some(kdf) = kdf.pbkdf2() {
+        return match kdf.iteration_count {
+            rounds if rounds <= MOST_ROUNDS => Ok(()),
+            rounds => too_much(format!("{rounds} rounds of PBKDF2")),
+        };
     }
+    let Some(kdf) = kdf.scrypt() else {
+        return too_much("a key derivation other than PBKDF2 and scrypt".into());
+    };
+    // RFC 7914 section 2: 128 N r octets are held, and gone through p times.
+    let (cost, block) = (kdf.cost_parameter, u64::from(kdf.block_size));
+    let octets = cost.saturating_mul(128).saturating_mul(block);
+    let passes = u64::from(kdf.parallelization);
+    if octets > MOST_SCRYPT_OCTETS || octets.saturating_mul(passes) > 4 * MOST_SCRYPT_OCTETS {
+        return too_much(format!("scrypt over {octets} octets {passes} times"));
+    }
+    Ok(())
 }

@@ -2,6 +2,8 @@ use rand::{SeedableRng, rngs::ChaCha12Rng};
 
 use super::*;
 
+mod openssl;
+
 const HOST: &str = include_str!("../../tests/vectors/reference-host");
 const CERTIFICATE: &str = include_str!("../../tests/vectors/reference-cert");
 const IFF_KEY: &str = include_str!("../../tests/vectors/reference-iffkey");
