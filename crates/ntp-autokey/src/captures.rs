@@ -6,7 +6,7 @@ use ntp_keys::DigestAlgorithm;
 use ntp_wire::{Header, KeyId, Mode, Packet, Timestamp, Trailer};
 
 use crate::{
-    Cookie, Message, Opcode, ReceiveError, SessionKey, Stamp, Value,
+    Cookie, IdentityError, Message, Opcode, ReceiveError, SessionKey, Stamp, Value,
     captures::files::{Case, Datagram},
 };
 
@@ -144,6 +144,7 @@ fn every_answer_to_a_challenge_is_verified() {
     let mut count = 0;
     for case in Case::all() {
         for (request, reply) in pairs(&case) {
+            let reply_source = reply.source;
             let (request_packet, reply) = (
                 Packet::parse(&request.payload).unwrap(),
                 Packet::parse(&reply.payload).unwrap(),
@@ -151,22 +152,29 @@ fn every_answer_to_a_challenge_is_verified() {
             let (Some(asked), Some(answer)) = (message(&request_packet), message(&reply)) else {
                 continue;
             };
-            if asked.opcode != Opcode::Iff {
+            if !matches!(asked.opcode, Opcode::Iff | Opcode::Gq | Opcode::Mv) {
                 continue;
             }
+            let certified = case.hosts[&reply_source].certificate.group_key();
             let parameters = case.hosts[&request.source].parameters.as_ref().unwrap();
             let (asked, answer) = (asked.value.unwrap(), answer.value.unwrap());
             assert_eq!(asked.filestamp, parameters.filestamp());
             assert_eq!(answer.filestamp, parameters.filestamp());
-            assert_eq!(parameters.verify(asked.octets, answer.octets), Ok(()));
+            let verify = |challenge: &[u8]| parameters.verify(challenge, answer.octets, certified);
+            let refused = Err(IdentityError::NotVerified);
+            // The third client of the MV group is the one that was revoked.
+            let expected = match case.name {
+                "mv-revoked" => refused,
+                _ => Ok(()),
+            };
+            assert_eq!(verify(asked.octets), expected, "{}", case.name);
             let mut other = asked.octets.to_vec();
-            other[0] ^= 1;
-            let refused = Err(crate::IdentityError::NotVerified);
-            assert_eq!(parameters.verify(&other, answer.octets), refused);
+            other[10] ^= 1;
+            assert_eq!(verify(&other), refused, "{}", case.name);
             count += 1;
         }
     }
-    assert_eq!(count, 2);
+    assert_eq!(count, 7);
 }
 
 /// The point in time of a capture's clock.

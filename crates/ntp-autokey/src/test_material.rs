@@ -32,6 +32,8 @@ pub(crate) fn start() -> Timestamp {
 pub(crate) enum Strength {
     /// RSA of 512 bits with MD5, as everybody had it in 2008.
     Of2008,
+    /// RSA of 1024 bits with SHA-1.
+    Between,
     /// RSA of 2048 bits with SHA-256.
     Today,
 }
@@ -40,16 +42,19 @@ impl Strength {
     pub(crate) const fn scheme(self) -> SignatureScheme {
         match self {
             Self::Of2008 => SignatureScheme::RsaMd5,
+            Self::Between => SignatureScheme::RsaSha1,
             Self::Today => SignatureScheme::RsaSha256,
         }
     }
 
-    /// One of four keys.
+    /// One of four keys, of one or of two.
     pub(crate) fn key(self, which: usize) -> PrivateKey {
         static SMALL: LazyLock<Vec<PrivateKey>> = LazyLock::new(|| make(512, 4));
+        static MIDDLE: LazyLock<Vec<PrivateKey>> = LazyLock::new(|| make(1024, 1));
         static LARGE: LazyLock<Vec<PrivateKey>> = LazyLock::new(|| make(2048, 2));
         match self {
             Self::Of2008 => SMALL[which].clone(),
+            Self::Between => MIDDLE[which].clone(),
             Self::Today => LARGE[which].clone(),
         }
     }

@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use base64ct::{Base64, Encoding as _};
-use ntp_keys::{Certificate, DigestAlgorithm, IffGroup};
+use ntp_keys::{Certificate, DigestAlgorithm, IffGroup, KeyFile, Secret};
 use ntp_wire::Timestamp;
-use num_bigint::BigUint;
 
 use super::{digest_of, time};
-use crate::{IffKey, Stamp, der};
+use crate::{GqKey, IdentityKey, IffKey, MvClientKey, MvServerKey, Stamp};
 
 /// One capture.
 pub(super) struct Case {
@@ -37,7 +35,10 @@ pub(super) struct Datagram {
 /// What is needed of the files of one host.
 pub(super) struct Files {
     pub(super) certificate: Certificate,
-    pub(super) parameters: Option<IffKey>,
+    /// The clients' half of the group.
+    pub(super) parameters: Option<IdentityKey>,
+    /// A server's half of the group.
+    pub(super) secret: Option<IdentityKey>,
 }
 
 /// The capture of a folder, and the files of its hosts.
@@ -63,14 +64,21 @@ macro_rules! case {
     };
 }
 
-/// Gives the client of a case its half of the group.
+/// Gives the hosts of a case their halves of the group.
 macro_rules! with_group {
-    ($case:expr, $name:literal) => {{
+    ($case:expr, $name:literal, $server:ident $(, $key:literal)?; $client:ident, $parameters:literal) => {{
         let mut case = $case;
-        let parameters = include_str!(concat!("../../tests/vectors/", $name, "/b/iffpar"));
-        if let Some(client) = case.hosts.values_mut().nth(1) {
-            client.parameters = Some(open_group(parameters));
-        }
+        let file = include_str!(concat!("../../tests/vectors/", $name, "/b/", $parameters));
+        let parameters = $client(&KeyFile::parse(file).unwrap());
+        let key = None::<&str>
+            $(.or(Some(include_str!(concat!("../../tests/vectors/", $name, "/a/", $key)))))?;
+        let secret = match key {
+            Some(file) => $server(&KeyFile::parse(file).unwrap()),
+            None => another_secret(&parameters),
+        };
+        let mut hosts = case.hosts.values_mut();
+        hosts.next().unwrap().secret = Some(secret);
+        hosts.next().unwrap().parameters = Some(parameters);
         case
     }};
 }
@@ -82,14 +90,35 @@ impl Case {
                 case!("iff-tradpar", "a" = "10.99.0.1", "b" = "10.99.0.2";
                     bare 16 links 8 signatures 6;
                     &[("10.99.0.2", "client", 0x87f23)]),
-                "iff-tradpar"
+                "iff-tradpar", iff; iff, "iffpar"
             ),
             with_group!(
                 case!("ipv6-iff", "a" = "fd00:99::1", "b" = "fd00:99::2";
                     bare 10 links 6 signatures 6;
                     &[("fd00:99::2", "client", 0x87f23)]),
-                "ipv6-iff"
+                "ipv6-iff", iff; iff, "iffpar"
             ),
+            with_group!(
+                case!("gq", "a" = "10.99.0.1", "b" = "10.99.0.2";
+                    bare 0 links 1 signatures 6;
+                    &[("10.99.0.2", "client", 0x87f43)]),
+                "gq", gq, "key"; gq, "par"
+            ),
+            with_group!(
+                case!("mv", "a" = "10.99.0.1", "b" = "10.99.0.2";
+                    bare 0 links 1 signatures 6;
+                    &[("10.99.0.2", "client", 0x87f83)]),
+                "mv", mv_server, "key"; mv_client, "par"
+            ),
+            with_group!(
+                case!("mv-revoked", "a" = "10.99.0.1", "b" = "10.99.0.2";
+                    bare 0 links 0 signatures 4;
+                    &[]),
+                "mv-revoked", mv_server, "key"; mv_client, "par"
+            ),
+            case!("rsa1024-sign-key", "a" = "10.99.0.1", "b" = "10.99.0.2";
+                bare 0 links 1 signatures 5;
+                &[("10.99.0.2", "client", 0x417f03)]),
             case!("rsa2048-sha256", "a" = "10.99.0.1", "b" = "10.99.0.2";
                 bare 0 links 1 signatures 5;
                 &[("10.99.0.2", "client", 0x29c7f03)]),
@@ -148,30 +177,40 @@ fn datagrams(capture: &[u8]) -> Vec<Datagram> {
 impl Files {
     fn open(certificate: &str) -> Self {
         Self {
-            certificate: Certificate::parse(&decode(certificate)).unwrap(),
+            certificate: KeyFile::parse(certificate).unwrap().certificate().unwrap(),
             parameters: None,
+            secret: None,
         }
     }
 }
 
-/// The clients' half of a group, from a traditional DSA private key.
-fn open_group(text: &str) -> IffKey {
-    let der = decode(text);
-    let numbers: [&[u8]; 6] = der::read_integers(&der).unwrap();
-    let [_, p, q, g, v, _] = numbers.map(BigUint::from_bytes_be);
-    // The digits at the end of the first line.
-    let line = text.lines().next().unwrap();
-    let filestamp = line.rsplit('.').next().unwrap().parse().unwrap();
-    IffKey::new(IffGroup::client(p, q, g, v).unwrap(), Stamp::new(filestamp))
+fn stamp(file: &KeyFile) -> Stamp {
+    Stamp::new(file.filestamp())
 }
 
-/// The octets of the first PEM block.
-fn decode(text: &str) -> Vec<u8> {
-    let lines = text
-        .lines()
-        .skip_while(|line| !line.starts_with("-----BEGIN"));
-    let lines = lines
-        .skip(1)
-        .take_while(|line| !line.starts_with("-----END"));
-    Base64::decode_vec(&lines.collect::<String>()).unwrap()
+fn iff(file: &KeyFile) -> IdentityKey {
+    IffKey::new(file.iff_group("").unwrap(), stamp(file)).into()
+}
+
+fn gq(file: &KeyFile) -> IdentityKey {
+    GqKey::new(file.gq_group("").unwrap(), stamp(file)).into()
+}
+
+fn mv_server(file: &KeyFile) -> IdentityKey {
+    MvServerKey::new(file.mv_server("").unwrap(), stamp(file)).into()
+}
+
+fn mv_client(file: &KeyFile) -> IdentityKey {
+    MvClientKey::new(file.mv_client("", 1).unwrap(), stamp(file)).into()
+}
+
+/// The same IFF group with a secret that we know.
+fn another_secret(parameters: &IdentityKey) -> IdentityKey {
+    let IdentityKey::Iff(key) = parameters else {
+        panic!("only of IFF");
+    };
+    let [p, q, g] = [key.group().p(), key.group().q(), key.group().g()];
+    let secret = Secret::from_be_bytes(&[7; 16]);
+    let group = IffGroup::server(p.clone(), q.clone(), g.clone(), secret);
+    IffKey::new(group.unwrap(), key.filestamp()).into()
 }

@@ -6,16 +6,16 @@
 
 use std::net::IpAddr;
 
-use ntp_keys::{Certificate, IffGroup, PublicKey, Secret};
+use ntp_keys::{Certificate, PublicKey};
 use ntp_wire::{AssociationId, Header, Leap, Monotonic, Packet};
 
 use super::{Case, cookie, message, pairs, trailer};
 use crate::{
-    Association, AssociationOptions, Direction, Exchange, IdentityGroups, IdentityKey, IffKey,
-    Message, Opcode, ReceiveError, Relation, Reply, StatusWord, Value,
+    Association, AssociationOptions, Direction, Exchange, IdentityGroups, IdentityKey, Message,
+    Opcode, ReceiveError, Relation, Reply, StatusWord, Value,
     captures::files::Datagram,
     name,
-    test_material::{Recipe, Strength},
+    test_material::{Recipe, Strength, clients_half},
 };
 
 fn exchange(case: &Case, datagram: &Datagram, synchronised: bool) -> Exchange {
@@ -109,31 +109,21 @@ fn replay_client(case: &Case, address: IpAddr, name: &'static str, flags: u32) {
 fn our_server_answers_what_the_references_answered() {
     for case in Case::all() {
         let server: IpAddr = case.hosts.keys().next().copied().unwrap();
-        let certificate = &case.hosts[&server].certificate;
-        let parameters = case
-            .hosts
-            .values()
-            .find_map(|files| files.parameters.clone());
-        // The same group with a secret that we know.
-        let group = parameters.map(|key| {
-            let [p, q, g] = [key.group().p(), key.group().q(), key.group().g()];
-            let secret = Secret::from_be_bytes(&[7; 16]);
-            let group = IffGroup::server(p.clone(), q.clone(), g.clone(), secret);
-            IffKey::new(group.unwrap(), key.filestamp())
-        });
+        let files = &case.hosts[&server];
+        let certificate = &files.certificate;
         let recipe = Recipe {
             name: if certificate.subject() == "alpha" {
                 "alpha"
             } else {
                 "server"
             },
-            strength: if certificate.public_key().bits() == 2048 {
-                Strength::Today
-            } else {
-                Strength::Of2008
+            strength: match certificate.public_key().bits() {
+                2048 => Strength::Today,
+                1024 => Strength::Between,
+                _ => Strength::Of2008,
             },
             digest: case.digest,
-            identity: group.clone().map(IdentityKey::from).into_iter().collect(),
+            identity: files.secret.clone().into_iter().collect(),
             ..Recipe::server()
         };
         let mut host = recipe.host();
@@ -167,10 +157,17 @@ fn our_server_answers_what_the_references_answered() {
             if asked.opcode != Opcode::Association {
                 ours.verify(own.public_key(), own.scheme()).unwrap();
             }
-            if asked.opcode == Opcode::Iff {
+            if matches!(asked.opcode, Opcode::Iff | Opcode::Gq | Opcode::Mv)
+                && case.name != "mv-revoked"
+            {
                 let challenge = asked.value.unwrap().octets;
-                let group = group.as_ref().unwrap();
-                assert_eq!(group.verify(challenge, ours.octets), Ok(()));
+                let key = files.secret.as_ref().unwrap();
+                let parameters = match key {
+                    IdentityKey::Iff(key) => clients_half(key).into(),
+                    _ => case.hosts[&request.source].parameters.clone().unwrap(),
+                };
+                let certified = own.group_key();
+                assert_eq!(parameters.verify(challenge, ours.octets, certified), Ok(()));
             }
         }
     }
