@@ -7,7 +7,9 @@ use ntp_wire::{AssociationId, KeyId, Monotonic};
 
 use crate::{
     Cookie, Event, Host, IdentityKey, Opcode, ReceiveError, RestartReason, Stamp, StatusWord,
-    chain::Chain, event::Events, key_list::KeyList,
+    chain::Chain,
+    event::Events,
+    key_list::{KeyList, ListStart},
 };
 
 mod broadcast;
@@ -166,6 +168,7 @@ struct Dance {
 /// The other host's key list, and when its beginning was signed.
 #[derive(Debug)]
 struct ListValue {
+    start: ListStart,
     chain: Chain,
     timestamp: Stamp,
 }
@@ -305,6 +308,13 @@ impl Association {
     pub fn signature_name(&self) -> Option<&'static str> {
         let server = self.proven().server.as_ref();
         server.map(|server| server.scheme.long_name())
+    }
+
+    /// Where the other host's key list begins, and when that was signed: `initsequence`, `initkey` and
+    /// `timestamp`. `None` between clients and servers, which do without.
+    pub fn autokey_values(&self) -> Option<(u32, KeyId, Stamp)> {
+        let list = self.proven().list.as_ref()?;
+        Some((list.start.sequence, list.start.key_id, list.timestamp))
     }
 
     /// Whether the server has proven who it is: the condition `auth` is `ok`.

@@ -535,6 +535,7 @@ impl Association {
             Relation::Client | Relation::Peer => self.cookie(),
         };
         self.dance.list = Some(ListValue {
+            start,
             chain: Chain::new(start, cookie),
             timestamp: value.timestamp,
         });

@@ -3,7 +3,7 @@
 use ntp_wire::control::Flash;
 use ntp_wire::{Duration, Mode, ReferenceId, Stratum, WireTimestamp};
 
-use super::listing::Items;
+use super::listing::{Items, minute};
 use crate::{
     Engine,
     association::{Association, Security, Server, Source},
@@ -44,6 +44,9 @@ const DEFAULT: &[&str] = &[
     "host",
     "flags",
     "signature",
+    "initsequence",
+    "initkey",
+    "timestamp",
     "ident",
 ];
 
@@ -223,7 +226,7 @@ impl Engine {
             }
             _ => {
                 if let Some(server) = server {
-                    autokey_variable(association, server, name, items);
+                    autokey_variable(association, server, self.now.wall, name, items);
                 }
             }
         }
@@ -231,13 +234,29 @@ impl Engine {
 }
 
 /// Nothing of it is there without Autokey, or before it is known.
-fn autokey_variable(association: &Association, server: &Server, name: &str, items: &mut Items<'_>) {
+fn autokey_variable(
+    association: &Association,
+    server: &Server,
+    now: ntp_wire::Timestamp,
+    name: &str,
+    items: &mut Items<'_>,
+) {
     let Some(autokey) = &server.autokey else {
         return;
     };
     let text = match name {
         "flags" => {
             items.plain(name, autokey.status());
+            None
+        }
+        "initsequence" | "initkey" | "timestamp" => {
+            if let Some((sequence, key_id, stamp)) = autokey.autokey_values() {
+                match name {
+                    "initsequence" => items.plain(name, sequence),
+                    "initkey" => items.plain(name, format_args!("{:#x}", key_id.value())),
+                    _ => items.plain(name, minute(stamp.near(now))),
+                }
+            }
             None
         }
         "host" => autokey.server_name(),

@@ -232,6 +232,11 @@ fn listeners_prove_the_server_once_and_then_ask_nothing() {
         let number = others(&mut world, host)[0];
         assert_eq!(variable(&mut world, host, number, "reach"), "0xff");
         assert_eq!(variable(&mut world, host, number, "hmode"), "6");
+        // The list that is in use, as the reference shows it.
+        assert_eq!(variable(&mut world, host, number, "initsequence"), "99");
+        assert!(variable(&mut world, host, number, "initkey").starts_with("0x"));
+        let timestamp = variable(&mut world, host, number, "timestamp");
+        assert_eq!(timestamp.len(), "202611230209".len(), "{timestamp}");
         assert_eq!(variable(&mut world, host, 0, "stratum"), "3");
         assert_eq!(flags_of(&mut world, host) & COMPLETE, COMPLETE);
     }
