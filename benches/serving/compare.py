@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Compares how many requests time servers answer and what each answer costs, in two network
+namespaces of its own: the server on the first processor, the generator on the second.
+
+    compare.py                                  every program that is named, five rounds
+    compare.py --program meridian,chrony --rounds 9 --key SHA1
+
+What is run is named by the environment; what is not named is left out:
+
+    BINARIES   directory with this project's ntpd, and ntp-load and ntp-echo of its benches
+    CHRONYD    chronyd
+    NTPD       ntpd 4.2.8 of the NTP project, made so that it leaves the clock alone
+    NTPSEC     ntpd of NTPsec
+
+The programs take turns within each round, so that what else the machine does meets all of them.
+No program may set the clock, and no packet leaves the namespaces. Needs root.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SERVER, GENERATOR = "192.0.2.1", "192.0.2.2"
+CLIENTS = "10.0.0.0"
+# Shorter than what the kernel lets a task of real-time priority have at a stretch.
+SECONDS = 0.8
+KEYS = {
+    "MD5": "1 MD5 sesame-sesame-1\n",
+    "SHA1": "1 SHA1 0123456789abcdef0123456789abcdef01234567\n",
+    "AES128CMAC": "1 AES128CMAC 0123456789abcdef0123456789abcdef\n",
+}
+
+
+def run(*command, **more):
+    return subprocess.run(command, check=True, text=True, capture_output=True, **more).stdout
+
+
+class Network:
+    def __init__(self):
+        self.server, self.generator = (f"mbench{os.getpid()}{end}" for end in "sg")
+
+    def __enter__(self):
+        for space in (self.server, self.generator):
+            run("ip", "netns", "add", space)
+            run("ip", "-n", space, "link", "set", "lo", "up")
+        run(
+            *("ip", "-n", self.server, "link", "add", "net0", "type", "veth"),
+            *("peer", "name", "net0", "netns", self.generator),
+        )
+        for space, address in ((self.server, SERVER), (self.generator, GENERATOR)):
+            run("ip", "-n", space, "address", "add", f"{address}/24", "dev", "net0")
+            run("ip", "-n", space, "link", "set", "net0", "up")
+        run("ip", "-n", self.server, "route", "add", f"{CLIENTS}/8", "via", GENERATOR)
+        run("ip", "-n", self.generator, "route", "add", "local", f"{CLIENTS}/8", "dev", "lo")
+        return self
+
+    def __exit__(self, *_):
+        for space in (self.server, self.generator):
+            subprocess.run(["ip", "netns", "delete", space], check=False)
+
+
+class Program:
+    """A server: how it is started."""
+
+    def __init__(self, name, directory, arguments):
+        self.name = name
+        binaries = pathlib.Path(os.environ["BINARIES"])
+        directory.mkdir()
+        keys = directory / "keys"
+        keys.write_text(KEYS.get(arguments.key, ""))
+        keys.chmod(0o600)
+        conf = directory / "conf"
+        text = "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\nrestrict default nomodify noquery\n"
+        if arguments.key:
+            text += f"keys {keys}\ntrustedkey 1\n"
+        if name == "echo":
+            self.command = [binaries / "ntp-echo", f"{SERVER}:123"]
+        elif name == "meridian":
+            conf.write_text(text)
+            self.command = [binaries / "ntpd", "-n", "-c", conf, "--clock", "none"]
+        elif name == "chrony":
+            text = f"local stratum 1\nallow all\ncmdport 0\npidfile {directory}/pid\n"
+            if arguments.key:
+                text += f"keyfile {keys}\n"
+                kind = {"AES128CMAC": "AES128"}.get(arguments.key, arguments.key)
+                keys.write_text(f"1 {kind} HEX:{KEYS[arguments.key].split()[2]}\n")
+            conf.write_text(text)
+            self.command = [os.environ["CHRONYD"], "-d", "-x", "-u", "root", "-f", conf]
+        else:
+            conf.write_text(text)
+            self.command = [os.environ[name.upper()], "-n", "-c", conf]
+        self.log = directory / "log"
+        # ntpd reads a key of other lengths as hexadecimal, and so does our generator.
+        self.key = directory / "generator-keys"
+        self.key.write_text(KEYS.get(arguments.key, ""))
+
+    def start(self, network):
+        self.process = subprocess.Popen(
+            ["ip", "netns", "exec", network.server]
+            + ["setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time", "--"]
+            + ["taskset", "-c", "0", "chrt", "-f", "20"]
+            + [str(word) for word in self.command],
+            stdout=self.log.open("a"),
+            stderr=subprocess.STDOUT,
+        )
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def processes(self):
+        """Wrappers may have started the server as a child."""
+        found, more = [], [self.process.pid]
+        while more:
+            number = more.pop()
+            found.append(number)
+            children = pathlib.Path(f"/proc/{number}/task/{number}/children")
+            more += [int(child) for child in children.read_text().split()]
+        return found
+
+    def busy(self):
+        """Seconds of processor time, all threads."""
+        total = 0
+        for number in self.processes():
+            for task in pathlib.Path(f"/proc/{number}/task").iterdir():
+                total += int((task / "schedstat").read_text().split()[0])
+        return total / 1e9
+
+    def memory(self):
+        """KiB resident, of the largest process."""
+        sizes = []
+        for number in self.processes():
+            for line in pathlib.Path(f"/proc/{number}/status").read_text().splitlines():
+                if line.startswith("VmRSS:"):
+                    sizes.append(int(line.split()[1]))
+        return max(sizes)
+
+
+def load(network, program, arguments, rate, seconds=SECONDS, clients=20_000):
+    binaries = pathlib.Path(os.environ["BINARIES"])
+    key = ["--key", f"{program.key}:1"] if arguments.key and program.name != "echo" else []
+    text = run(
+        *("ip", "netns", "exec", network.generator, "taskset", "-c", "1", "chrt", "-f", "20"),
+        *(binaries / "ntp-load", f"{SERVER}:123", "--rate", str(rate), "--seconds", str(seconds)),
+        *("--clients", str(clients), "--network", CLIENTS, *key),
+    )
+    words = text.split()
+    return {name: float(value) for name, value in zip(words[::2], words[1::2])}
+
+
+def measure(network, program, arguments):
+    program.start(network)
+    try:
+        end = time.monotonic() + 10
+        while not load(network, program, arguments, 100, 0.1)["answered"]:
+            if time.monotonic() > end:
+                sys.exit(f"{program.name} does not answer:\n{program.log.read_text()}")
+        result = {}
+        for rate in arguments.rates:
+            before = program.busy()
+            outcome = load(network, program, arguments, rate)
+            busy = program.busy() - before
+            answered = max(outcome["answered"], 1)
+            result[rate] = {
+                "sent": outcome["sent"] / outcome["seconds"],
+                "answered": answered / outcome["seconds"],
+                "cost": busy / answered * 1e6,
+                "p50": outcome["p50"],
+                "p99": outcome["p99"],
+            }
+        result["memory"] = program.memory()
+        return result
+    finally:
+        program.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--program", default="echo,meridian,chrony,ntpd,ntpsec")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rates", default="10000,50000,150000,400000")
+    parser.add_argument("--key", choices=sorted(KEYS), default="")
+    arguments = parser.parse_args()
+    arguments.rates = [int(rate) for rate in arguments.rates.split(",")]
+    named = {"echo", "meridian"} | {
+        name
+        for name, variable in (("chrony", "CHRONYD"), ("ntpd", "NTPD"), ("ntpsec", "NTPSEC"))
+        if variable in os.environ
+    }
+    scratch = pathlib.Path(tempfile.mkdtemp())
+    try:
+        programs = [
+            Program(name, scratch / name, arguments)
+            for name in arguments.program.split(",")
+            if name in named
+        ]
+        results = {program.name: [] for program in programs}
+        with Network() as network:
+            for number in range(arguments.rounds):
+                # Who is first in a round is not always the same.
+                turn = number % len(programs)
+                for program in programs[turn:] + programs[:turn]:
+                    results[program.name].append(measure(network, program, arguments))
+        report(results, arguments.rates)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def report(results, rates):
+    def median(rounds, rate, name):
+        return statistics.median(one[rate][name] for one in rounds)
+
+    for rate in rates:
+        print(f"\n{rate} requests a second, medians:\n")
+        print("| server | asked/s | answered/s | CPU per answer, µs | of echo's | p50, µs | p99, µs |")
+        print("|---|---:|---:|---:|---:|---:|---:|")
+        for name, rounds in results.items():
+            cost = median(rounds, rate, "cost")
+            # Of the same round each.
+            echoes = results.get("echo")
+            part = "–"
+            if echoes:
+                part = statistics.median(
+                    one[rate]["cost"] / echo[rate]["cost"] for one, echo in zip(rounds, echoes)
+                )
+                part = f"{part:.2f}"
+            print(
+                f"| {name} | {median(rounds, rate, 'sent'):.0f} "
+                f"| {median(rounds, rate, 'answered'):.0f} | {cost:.2f} | {part} "
+                f"| {median(rounds, rate, 'p50'):.0f} | {median(rounds, rate, 'p99'):.0f} |"
+            )
+    print("\nResident memory, KiB, medians:")
+    for name, rounds in results.items():
+        print(f"{name} {statistics.median(one['memory'] for one in rounds):.0f}")
+
+
+if __name__ == "__main__":
+    main()
