@@ -115,7 +115,14 @@ pub enum SymmetricKeyError {
 #[derive(Clone)]
 pub struct SymmetricKey {
     algorithm: KeyAlgorithm,
-    secret: Zeroizing<Vec<u8>>,
+    material: Material,
+}
+
+/// What MACs are made with.
+#[derive(Clone)]
+enum Material {
+    Secret(DigestAlgorithm, Zeroizing<Vec<u8>>),
+    Cmac(Box<digest::AesCmac>),
 }
 
 impl SymmetricKey {
@@ -131,15 +138,22 @@ impl SymmetricKey {
         if secret.is_empty() {
             return Err(SymmetricKeyError::Empty);
         }
-        let mut secret = Zeroizing::new(secret.to_vec());
-        if algorithm == KeyAlgorithm::Aes128Cmac {
-            let mut exact = Zeroizing::new(vec![0; AES_KEY_LENGTH]);
-            for (to, from) in exact.iter_mut().zip(secret.iter()) {
-                *to = *from;
+        let material = match algorithm {
+            KeyAlgorithm::Digest(digest) => {
+                Material::Secret(digest, Zeroizing::new(secret.to_vec()))
             }
-            secret = exact;
-        }
-        Ok(Self { algorithm, secret })
+            KeyAlgorithm::Aes128Cmac => {
+                let mut exact = Zeroizing::new([0; AES_KEY_LENGTH]);
+                for (to, from) in exact.iter_mut().zip(secret) {
+                    *to = *from;
+                }
+                Material::Cmac(Box::new(digest::AesCmac::new(&exact)))
+            }
+        };
+        Ok(Self {
+            algorithm,
+            material,
+        })
     }
 
     /// The algorithm.
@@ -154,15 +168,15 @@ impl SymmetricKey {
 
     /// The MAC of `message`, which is all of a packet before the key number. Does not allocate.
     pub fn mac<'b>(&self, message: &[u8], out: &'b mut MacBuffer) -> &'b [u8] {
-        match self.algorithm {
-            KeyAlgorithm::Digest(algorithm) => {
-                let mut whole = digest(algorithm, &[&self.secret, message]);
+        match &self.material {
+            Material::Secret(algorithm, secret) => {
+                let mut whole = digest(*algorithm, &[secret, message]);
                 for (to, from) in out.0.iter_mut().zip(whole.as_ref()) {
                     *to = *from;
                 }
                 whole.wipe();
             }
-            KeyAlgorithm::Aes128Cmac => digest::aes_cmac(&self.secret, message, &mut out.0),
+            Material::Cmac(key) => key.mac(message, &mut out.0),
         }
         out.0.get(..self.mac_length()).unwrap_or_default()
     }

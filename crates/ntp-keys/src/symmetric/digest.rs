@@ -179,14 +179,20 @@ fn over<D: ::digest::Digest>(parts: &[&[u8]]) -> Digest {
     Digest::from_octets(&state.finalize())
 }
 
-/// AES-CMAC (RFC 4493) with a key of 16 octets; with any other the result is all zeroes.
-pub(super) fn aes_cmac(key: &[u8], message: &[u8], out: &mut [u8]) {
-    out.fill(0);
-    let Ok(mut state) = Cmac::<Aes128>::new_from_slice(key) else {
-        return;
-    };
-    state.update(message);
-    for (to, from) in out.iter_mut().zip(state.finalize().into_bytes()) {
-        *to = from;
+/// AES-CMAC (RFC 4493) with a key whose schedule is made once; wiped from memory when it is dropped.
+#[derive(Clone)]
+pub(super) struct AesCmac(Cmac<Aes128>);
+
+impl AesCmac {
+    pub(super) fn new(key: &[u8; 16]) -> Self {
+        Self(Cmac::new(key.into()))
+    }
+
+    pub(super) fn mac(&self, message: &[u8], out: &mut [u8]) {
+        let mut state = self.0.clone();
+        state.update(message);
+        for (to, from) in out.iter_mut().zip(state.finalize().into_bytes()) {
+            *to = from;
+        }
     }
 }

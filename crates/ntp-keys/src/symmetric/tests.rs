@@ -144,7 +144,7 @@ fn names_of_types() {
 fn secret(text: &str) -> Vec<u8> {
     let (table, _) = KeyTable::parse(text);
     let (_, entry) = table.iter().next().unwrap();
-    entry.key().secret.to_vec()
+    secret_of(entry.key()).to_vec()
 }
 
 #[test]
@@ -167,11 +167,23 @@ fn keys_are_text_or_hexadecimal() {
         octets("00112233445566778899aa")
     );
     assert_eq!(secret(&format!("1 SHA1 {}", "ab".repeat(40))), [0xab; 32]);
-    assert_eq!(secret("1 AES128CMAC short"), b"short\0\0\0\0\0\0\0\0\0\0\0");
+}
+
+#[test]
+fn keys_of_aes_are_filled_up_and_cut() {
+    let mac = |text: &str| {
+        let (table, _) = KeyTable::parse(text);
+        let (_, entry) = table.iter().next().unwrap();
+        let mut buffer = MacBuffer::new();
+        entry.key().mac(b"a packet", &mut buffer).to_vec()
+    };
+    let short = format!("1 AES128CMAC {}{}", "73686f7274", "00".repeat(11));
+    assert_eq!(mac("1 AES128CMAC short"), mac(&short));
     assert_eq!(
-        secret("1 AES128CMAC seventeen-octets!"),
-        b"seventeen-octets"
+        mac("1 AES128CMAC seventeen-octets!"),
+        mac("1 AES128CMAC seventeen-octets")
     );
+    assert_ne!(mac("1 AES128CMAC short"), mac("1 AES128CMAC shorts"));
 }
 
 #[test]
@@ -185,7 +197,7 @@ fn problems_name_their_line_and_the_rest_is_used() {
     assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14]);
     assert_eq!(table.len(), 1);
     let entry = table.lookup(KeyId::HIGHEST_SYMMETRIC).unwrap();
-    assert_eq!(&**entry.key().secret, b"good");
+    assert_eq!(secret_of(entry.key()), b"good");
     assert_eq!(
         problems[7].to_string(),
         "line 9: key 1 has the unknown type \"FOO\": use AES128CMAC, SHA256, SHA384, SHA512, or, \
@@ -252,5 +264,12 @@ proptest! {
         let bit = bit % (mac.len() * 8);
         mac[bit / 8] ^= 1 << (bit % 8);
         prop_assert!(!key.verify(&message, &mac));
+    }
+}
+
+fn secret_of(key: &SymmetricKey) -> &[u8] {
+    match &key.material {
+        Material::Secret(_, secret) => secret,
+        Material::Cmac(_) => panic!("only its schedule is kept"),
     }
 }
