@@ -89,7 +89,8 @@ class Program:
             if arguments.key:
                 text += f"keyfile {keys}\n"
                 kind = {"AES128CMAC": "AES128"}.get(arguments.key, arguments.key)
-                keys.write_text(f"1 {kind} HEX:{KEYS[arguments.key].split()[2]}\n")
+                form = "ASCII" if kind == "MD5" else "HEX"
+                keys.write_text(f"1 {kind} {form}:{KEYS[arguments.key].split()[2]}\n")
             conf.write_text(text)
             self.command = [os.environ["CHRONYD"], "-d", "-x", "-u", "root", "-f", conf]
         else:
