@@ -19,6 +19,8 @@ use crate::{log::Log, token};
 pub(crate) struct Sockets {
     port: u16,
     choice: Choice,
+    /// The class of what is sent.
+    dscp: u8,
     open: Vec<Open>,
     /// Those that hear what is for many.
     many: Vec<Open>,
@@ -40,10 +42,11 @@ struct Open {
 }
 
 impl Sockets {
-    pub(crate) fn new(port: u16, choice: Choice) -> Self {
+    pub(crate) fn new(port: u16, choice: Choice, dscp: u8) -> Self {
         Self {
             port,
             choice,
+            dscp,
             open: Vec::new(),
             many: Vec::new(),
             found: Vec::new(),
@@ -154,7 +157,11 @@ impl Sockets {
         interface: u32,
         registry: &Registry,
     ) -> Result<usize, BindError> {
-        let mut socket = NtpSocket::bind(address, &SocketOptions::default())?;
+        let options = SocketOptions {
+            dscp: self.dscp,
+            ..SocketOptions::default()
+        };
+        let mut socket = NtpSocket::bind(address, &options)?;
         let token = Token(self.next_token);
         registry
             .register(&mut socket, token, Interest::READABLE)
@@ -309,4 +316,24 @@ fn route(remote: SocketAddr) -> Option<IpAddr> {
     let _ = socket.set_broadcast(true);
     socket.connect(remote).ok()?;
     socket.local_addr().ok().map(|address| address.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::Poll;
+    use nix::sys::socket::{getsockopt, sockopt};
+
+    use super::*;
+
+    #[test]
+    fn what_is_sent_has_the_class_that_was_asked_for() {
+        let poll = Poll::new().unwrap();
+        for dscp in [0, 10, 46] {
+            let mut sockets = Sockets::new(0, Choice::default(), dscp);
+            let loopback = (Ipv4Addr::LOCALHOST, 0).into();
+            sockets.listen(loopback, "lo", 0, poll.registry()).unwrap();
+            let class = getsockopt(&sockets.open[0].socket, sockopt::Ipv4Tos).unwrap();
+            assert_eq!(class, i32::from(dscp) << 2);
+        }
+    }
 }

@@ -146,6 +146,7 @@ fn serve(
             ]
             .concat(),
         },
+        config.dscp,
     );
     sockets.scan(poll.registry(), &mut log)?;
     if sockets.is_empty() {

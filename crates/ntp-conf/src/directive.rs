@@ -45,7 +45,7 @@ pub const DIRECTIVES: [Directive; 66] = [
     done("discard"),
     done("discipline"),
     done("driftfile"),
-    missing("dscp", "packets are sent with the system's class"),
+    done("dscp"),
     done("enable"),
     done("filegen"),
     done("fudge"),
