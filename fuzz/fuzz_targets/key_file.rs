@@ -5,6 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use ntp_keys::{
     KeyFile, write_certificate, write_gq_group, write_iff_group, write_mv_client, write_mv_server,
+    write_private_key,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 
@@ -20,6 +21,11 @@ fuzz_target!(|text: &str| {
     let again = |text: &str| KeyFile::parse(text).expect("it was just written");
     let mut random = ChaCha20Rng::from_seed([1; 32]);
     let _ = file.private_key(PASSWORD);
+    if let Ok(key) = file.sign_key(PASSWORD) {
+        let text = write_private_key(NAME, "now", &key, None, &mut random);
+        let text = text.expect("it was read");
+        assert_eq!(again(&text).sign_key(""), Ok(key));
+    }
     if let Ok(certificate) = file.certificate() {
         let text = write_certificate(NAME, "now", &certificate);
         assert_eq!(again(&text).certificate(), Ok(certificate));

@@ -38,7 +38,8 @@ pub(crate) struct Arguments {
         value_parser = clap::value_parser!(u32).range(256..=2048))]
     pub(crate) group_bits: u32,
     /// Signature scheme of the certificate: RSA-SHA256, RSA-SHA384, RSA-SHA512, RSA-SHA1,
-    /// RSA-RIPEMD160 or RSA-MD5 [default: that of the one there is, else RSA-SHA256]
+    /// RSA-RIPEMD160 or RSA-MD5; with a DSA key DSA-SHA1 or DSA-SHA [default: that of the one there
+    /// is, if the key can do it, else RSA-SHA256 or DSA-SHA1]
     #[arg(short = 'c', long = "certificate", value_name = "SCHEME", value_parser = scheme)]
     pub(crate) scheme: Option<SignatureScheme>,
     /// Cipher of private files: aes-256-cbc, aes-128-cbc or des-ede3-cbc
@@ -72,7 +73,7 @@ pub(crate) struct Arguments {
     #[arg(short = 'l', long, value_name = "DAYS", default_value = "365",
         value_parser = clap::value_parser!(u32).range(1..=36500))]
     pub(crate) lifetime: u32,
-    /// Bits of new RSA keys, 256 to 4096 [default: 2048]
+    /// Bits of new keys: RSA 256 to 4096, DSA 512 to 3072 [default: 2048]
     #[arg(short = 'm', long, value_name = "BITS",
         value_parser = clap::value_parser!(u32).range(256..=4096))]
     pub(crate) modulus: Option<u32>,
@@ -90,7 +91,7 @@ pub(crate) struct Arguments {
     #[arg(short = 'q', long = "export-passwd", alias = "get-pvt-passwd", value_name = "PASSWORD",
         value_parser = NonEmptyStringValueParser::new())]
     pub(crate) export_password: Option<String>,
-    /// Make a new key, RSA, for signatures, apart from the host key
+    /// Make a new key, RSA or DSA, for signatures, apart from the host key; ntpd 4.2.8 can't do DSA
     #[arg(short = 'S', long = "sign-key", value_name = "KIND", ignore_case = true,
         value_parser = ["RSA", "DSA"])]
     pub(crate) sign_key: Option<String>,
@@ -125,24 +126,35 @@ impl Arguments {
         self.modulus.unwrap_or(Self::RSA_BITS)
     }
 
+    /// Whether the new key for signatures is to be DSA.
+    pub(crate) fn wants_dsa(&self) -> bool {
+        let kind = self.sign_key.as_deref();
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case("DSA"))
+    }
+
     /// Whether all that is asked for can be done.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
-        if self
-            .sign_key
-            .as_deref()
-            .is_some_and(|kind| kind.eq_ignore_ascii_case("DSA"))
-        {
-            return Err(Refusal::DsaSignKey);
+        let limits = DSA_BITS;
+        match (self.wants_dsa(), self.scheme) {
+            (true, Some(scheme)) if !scheme.is_dsa() => Err(Refusal::OtherScheme(scheme)),
+            (true, _) if !limits.contains(&self.rsa_bits()) => {
+                Err(Refusal::DsaBits(self.rsa_bits()))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
+
+/// The sizes of DSA keys.
+const DSA_BITS: std::ops::RangeInclusive<u32> = 512..=3072;
 
 /// What is asked for and cannot be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("-S DSA: keys for signatures are RSA here; use -S RSA, or none and the host key signs")]
-    DsaSignKey,
+    #[error("-S DSA with -c {0}: a DSA key signs by -c DSA-SHA1 or DSA-SHA; or leave -c out")]
+    OtherScheme(SignatureScheme),
+    #[error("-S DSA with -m {0}: DSA keys have 512 to 3072 bits")]
+    DsaBits(u32),
 }
 
 fn scheme(name: &str) -> Result<SignatureScheme, String> {
@@ -208,7 +220,7 @@ mod tests {
             "ntp-keygen -b 100",
             "ntp-keygen -l 0",
             "ntp-keygen -c RSA-MD2",
-            "ntp-keygen -c DSA-SHA1",
+            "ntp-keygen -c DSA-SHA256",
             "ntp-keygen -C rot13",
             "ntp-keygen -S ECDSA",
             "ntp-keygen -T -P",
@@ -227,6 +239,14 @@ mod tests {
                 "{line}"
             );
         }
-        assert!(parse("ntp-keygen -S dsa").check().is_err());
+        assert_eq!(parse("ntp-keygen -S dsa").check(), Ok(()));
+        assert_eq!(parse("ntp-keygen -S DSA -c dsa-sha").check(), Ok(()));
+        for line in [
+            "ntp-keygen -S DSA -c RSA-SHA1",
+            "ntp-keygen -S DSA -m 256",
+            "ntp-keygen -S DSA -m 4096",
+        ] {
+            assert!(parse(line).check().is_err(), "{line}");
+        }
     }
 }

@@ -42,8 +42,13 @@ pub(crate) fn open(
 }
 
 impl Terms {
-    /// What the command line says; else what the certificate that is there says.
-    pub(crate) fn new(arguments: &Arguments, old: Option<&Certificate>) -> Self {
+    /// What the command line says; else what the certificate that is there says, as far as `signer`
+    /// can do it.
+    pub(crate) fn new(
+        arguments: &Arguments,
+        old: Option<&Certificate>,
+        signer: &PrivateKey,
+    ) -> Self {
         let trust = if arguments.trusted {
             CertificateTrust::Trusted
         } else if arguments.private {
@@ -51,10 +56,15 @@ impl Terms {
         } else {
             old.map(Certificate::trust).unwrap_or_default()
         };
+        let usual = match signer.is_dsa() {
+            true => SignatureScheme::DsaSha1,
+            false => SignatureScheme::RsaSha256,
+        };
         let scheme = arguments
             .scheme
             .or_else(|| old.map(Certificate::scheme))
-            .unwrap_or(SignatureScheme::RsaSha256);
+            .filter(|scheme| arguments.scheme.is_some() || scheme.is_dsa() == signer.is_dsa())
+            .unwrap_or(usual);
         Self { trust, scheme }
     }
 

@@ -57,8 +57,9 @@ pub(crate) fn make<R: CryptoRng>(
     let sign_key = match &keys.sign {
         Some(file) => {
             tell(&format!("Using sign key {}", file.name()));
-            Some(file.open(choice.local, KeyFile::private_key)?)
+            Some(file.open(choice.local, KeyFile::sign_key)?)
         }
+        None if arguments.wants_dsa() => Some(run.new_dsa_key(arguments.rsa_bits())?),
         None if arguments.sign_key.is_some() => Some(run.new_key("sign", arguments.rsa_bits())?),
         None => {
             tell("Using host key as sign key");
@@ -67,7 +68,7 @@ pub(crate) fn make<R: CryptoRng>(
     };
     let group_key = run.groups(arguments, &keys)?;
     let signer = sign_key.as_ref().unwrap_or(&host_key);
-    let terms = Terms::new(arguments, old.as_ref());
+    let terms = Terms::new(arguments, old.as_ref(), signer);
     let certificate = terms.issue(
         &names,
         signer,
@@ -94,10 +95,28 @@ impl<R: CryptoRng> Run<'_, R> {
     fn new_key(&mut self, kind: &'static str, bits: u32) -> Result<PrivateKey, HostFailure> {
         tell(&format!("Generating RSA keys ({bits} bits)..."));
         let key = PrivateKey::generate(bits, self.random)?;
+        self.keep_key(kind, "RSA", &key)?;
+        Ok(key)
+    }
+
+    /// A DSA key for signatures.
+    fn new_dsa_key(&mut self, bits: u32) -> Result<PrivateKey, HostFailure> {
+        tell(&format!("Generating DSA keys ({bits} bits)..."));
+        let key = PrivateKey::generate_dsa(bits, self.random)?;
+        self.keep_key("sign", "DSA", &key)?;
+        Ok(key)
+    }
+
+    fn keep_key(
+        &mut self,
+        kind: &'static str,
+        algorithm: &str,
+        key: &PrivateKey,
+    ) -> Result<(), HostFailure> {
         let host = &self.names.host;
-        let name = format!("ntpkey_RSA{kind}_{host}.{}", self.moment.filestamp);
+        let name = format!("ntpkey_{algorithm}{kind}_{host}.{}", self.moment.filestamp);
         let protection = Some(&self.protection);
-        let text = write_private_key(&name, &self.moment.date, &key, protection, self.random)?;
+        let text = write_private_key(&name, &self.moment.date, key, protection, self.random)?;
         self.files.push(NewFile {
             kind,
             name,
@@ -105,7 +124,7 @@ impl<R: CryptoRng> Run<'_, R> {
             text,
             mode: NewFile::PRIVATE,
         });
-        Ok(key)
+        Ok(())
     }
 
     /// The groups that are asked for; what of the GQ group, new or old, goes into the certificate.
@@ -217,8 +236,11 @@ impl Reused {
             },
             other => other,
         };
-        for file in [&self.host, &self.sign].into_iter().flatten() {
+        if let Some(file) = &self.host {
             file.open(password, KeyFile::private_key).map_err(tried)?;
+        }
+        if let Some(file) = &self.sign {
+            file.open(password, KeyFile::sign_key).map_err(tried)?;
         }
         for (scheme, file) in &self.groups {
             file.open(password, |file, password| scheme.check(file, password))
@@ -258,8 +280,9 @@ fn note_size(arguments: &Arguments, key: &PrivateKey) {
 fn warn_of_weakness(terms: Terms, keys: [&PrivateKey; 2]) {
     if let Some(key) = keys.into_iter().find(|key| key.is_weak()) {
         tell(&format!(
-            "Warning: RSA of {} bits can be broken, and whoever does so passes for this host: use \
+            "Warning: {} of {} bits can be broken, and whoever does so passes for this host: use \
              it only towards hosts of 2008 that take no more; -H -m 2048 makes a better key",
+            if key.is_dsa() { "DSA" } else { "RSA" },
             key.bits()
         ));
     }

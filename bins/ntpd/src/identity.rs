@@ -91,7 +91,7 @@ impl Directory<'_> {
             .map_err(|problem| FileError::Unusable { path, problem })?;
         let sign_key = match self.private(&format!("ntpkey_sign_{host}")) {
             Ok((file, path)) => Some(
-                file.private_key(self.password)
+                file.sign_key(self.password)
                     .map_err(|problem| FileError::Unusable { path, problem })?,
             ),
             Err(FileError::Missing(_)) => None,

@@ -15,6 +15,7 @@ mod power;
 mod tests;
 
 pub use generate::GenerateError;
+pub(crate) use generate::{modulus_and_generator, secret_below};
 pub use gq::GqGroup;
 pub use iff::IffGroup;
 pub use mv::{MvAuthority, MvClient, MvKeys, MvServer};

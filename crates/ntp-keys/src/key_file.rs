@@ -90,6 +90,18 @@ impl KeyFile {
         }
     }
 
+    /// The private key for signatures in it, RSA or DSA.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] if there is none, or the password is not its.
+    pub fn sign_key(&self, password: &str) -> Result<PrivateKey, KeyFileError> {
+        match private::open(self.first_private()?, password)? {
+            Numbers::Rsa(numbers) => Ok(PrivateKey::from_rsa(numbers.into_key()?)?),
+            Numbers::Dsa(numbers) => Ok(PrivateKey::from_dsa(numbers.into_key()?)?),
+        }
+    }
+
     /// The certificate in it.
     ///
     /// # Errors

@@ -28,8 +28,8 @@
 //!
 //! - keys that both sides know: a [`KeyTable`] is read from `ntp.keys`, and its [`SymmetricKey`]s
 //!   make MACs; [`digest()`] is the plain digest that Autokey's session keys are made of
-//! - RSA: a [`PrivateKey`] signs and decrypts, a [`PublicKey`] verifies and encrypts, by a
-//!   [`SignatureScheme`]
+//! - RSA, and DSA for signatures: a [`PrivateKey`] signs and decrypts, a [`PublicKey`] verifies and
+//!   encrypts, by a [`SignatureScheme`]
 //! - X.509: a [`Certificate`] is parsed, issued from a [`CertificateRequest`], or issued again as
 //!   SIGN does
 //! - identity: an [`IffGroup`] or a [`GqGroup`] with or without its [`Secret`], and the [`MvKeys`] of an
@@ -50,6 +50,7 @@
 #![forbid(unsafe_code)]
 
 mod certificate;
+mod dsa;
 mod group;
 mod key_file;
 mod pem;

@@ -1,4 +1,4 @@
-//! An RSA key with both halves: sign, decrypt.
+//! A key with both halves: sign, and with RSA decrypt.
 
 use core::fmt;
 
@@ -8,20 +8,28 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
+    dsa::DsaPrivate,
     public_key::{LEAST_RSA_BITS, MOST_RSA_BITS, PublicKey, PublicKeyError},
     signature_scheme::SignatureScheme,
     symmetric::digest,
 };
 
-/// An RSA private key of 256 to 4096 bits. It is wiped when dropped and not shown by `Debug`.
+/// An RSA private key of 256 to 4096 bits, or a DSA private key of 512 to 3072 bits. It is wiped when
+/// dropped and not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateKey {
-    key: RsaPrivateKey,
+    kind: Kind,
     public: PublicKey,
 }
 
+#[derive(Clone, PartialEq, Eq)]
+enum Kind {
+    Rsa(Box<RsaPrivateKey>),
+    Dsa(Box<DsaPrivate>),
+}
+
 impl PrivateKey {
-    /// Makes a new key of `bits` bits, with the public exponent 65537.
+    /// Makes a new RSA key of `bits` bits, with the public exponent 65537.
     ///
     /// # Errors
     ///
@@ -37,6 +45,23 @@ impl PrivateKey {
         let key = RsaPrivateKey::new_unchecked(random, bits as usize)
             .map_err(|error| PrivateKeyError::Numbers(error.to_string()))?;
         Self::from_rsa(key)
+    }
+
+    /// Makes a new DSA key with a p of `bits` bits, which takes some seconds with 2048.
+    ///
+    /// # Errors
+    ///
+    /// [`PrivateKeyError::DsaNotSupported`] outside 512 to 3072 bits.
+    pub fn generate_dsa<R: CryptoRng + ?Sized>(
+        bits: u32,
+        random: &mut R,
+    ) -> Result<Self, PrivateKeyError> {
+        Self::from_dsa(DsaPrivate::generate(bits, random)?)
+    }
+
+    /// Whether it is a DSA key, which signs and never decrypts.
+    pub const fn is_dsa(&self) -> bool {
+        self.public.is_dsa()
     }
 
     /// The size of the modulus in bits.
@@ -63,16 +88,20 @@ impl PrivateKey {
     ///
     /// # Errors
     ///
-    /// [`SignError`] if the key is too small for the digest.
+    /// [`SignError`] if the key is too small for the digest, or of another kind.
     pub fn sign(&self, scheme: SignatureScheme, parts: &[&[u8]]) -> Result<Vec<u8>, SignError> {
         let digest = digest(scheme.digest(), parts);
-        self.key
-            .sign(scheme.padding(), digest.as_bytes())
-            .map_err(|_| SignError {
-                scheme,
-                bits: self.bits(),
-                least_bits: scheme.least_bits(),
-            })
+        let signature = match (&self.kind, scheme.padding()) {
+            (Kind::Rsa(key), Some(padding)) => key.sign(padding, digest.as_bytes()).ok(),
+            (Kind::Dsa(key), None) => key.sign(digest.as_bytes()),
+            _ => None,
+        };
+        signature.ok_or_else(|| SignError {
+            scheme,
+            kind: if self.is_dsa() { "a DSA" } else { "an RSA" },
+            bits: self.bits(),
+            least_bits: scheme.least_bits(),
+        })
     }
 
     /// Decrypts what [`PublicKey::encrypt_oaep`] encrypted.
@@ -81,10 +110,13 @@ impl PrivateKey {
     ///
     /// [`DecryptError`] if it was encrypted for another key, or altered.
     pub fn decrypt_oaep(&self, encrypted: &[u8]) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
-        self.key
-            .decrypt(Oaep::<sha1::Sha1>::new(), encrypted)
-            .map(Zeroizing::new)
-            .map_err(|_| DecryptError)
+        match &self.kind {
+            Kind::Rsa(key) => key
+                .decrypt(Oaep::<sha1::Sha1>::new(), encrypted)
+                .map(Zeroizing::new)
+                .map_err(|_| DecryptError),
+            Kind::Dsa(_) => Err(DecryptError),
+        }
     }
 
     pub(crate) fn from_rsa(key: RsaPrivateKey) -> Result<Self, PrivateKeyError> {
@@ -93,21 +125,35 @@ impl PrivateKey {
             return Err(PrivateKeyError::NotSupported { bits });
         }
         let public = PublicKey::from_rsa(key.to_public_key())?;
-        Ok(Self { key, public })
+        Ok(Self {
+            kind: Kind::Rsa(Box::new(key)),
+            public,
+        })
     }
 
-    pub(crate) const fn as_rsa(&self) -> &RsaPrivateKey {
-        &self.key
+    pub(crate) fn from_dsa(key: DsaPrivate) -> Result<Self, PrivateKeyError> {
+        Ok(Self {
+            public: PublicKey::from_dsa(key.public().clone())?,
+            kind: Kind::Dsa(Box::new(key)),
+        })
+    }
+
+    pub(crate) fn as_rsa(&self) -> Result<&RsaPrivateKey, &DsaPrivate> {
+        match &self.kind {
+            Kind::Rsa(key) => Ok(key),
+            Kind::Dsa(key) => Err(key),
+        }
     }
 }
 
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrivateKey({} bits)", self.bits())
+        let kind = if self.is_dsa() { "DSA, " } else { "" };
+        write!(f, "PrivateKey({kind}{} bits)", self.bits())
     }
 }
 
-/// Why there is no RSA private key.
+/// Why there is no private key.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum PrivateKeyError {
     /// The size is outside what is supported.
@@ -116,22 +162,31 @@ pub enum PrivateKeyError {
         /// Bits of the modulus.
         bits: u32,
     },
+    /// The size is outside what is supported.
+    #[error("DSA key of {bits} bits: 512 to 3072 are supported, 2048 is usual")]
+    DsaNotSupported {
+        /// Bits of p.
+        bits: u32,
+    },
     /// The numbers do not belong together.
-    #[error("the numbers are no RSA key: {0}")]
+    #[error("the numbers are no key: {0}")]
     Numbers(String),
     /// The public half is wrong.
     #[error(transparent)]
     Public(#[from] PublicKeyError),
 }
 
-/// A key that is too small for the digest.
+/// A key that is too small for the digest, or of another kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[error(
-    "an RSA key of {bits} bits cannot sign with {scheme}: it takes {least_bits} bits or another scheme"
+    "{kind} key of {bits} bits cannot sign with {scheme}, which takes {least_bits} bits and a key of \
+     its kind"
 )]
 pub struct SignError {
     /// The scheme asked for.
     pub scheme: SignatureScheme,
+    /// What the key is.
+    pub kind: &'static str,
     /// Bits of the modulus.
     pub bits: u32,
     /// Bits that the scheme takes.
@@ -162,7 +217,7 @@ mod tests {
                 (key.bits(), key.signature_length() * 8),
                 (bits, bits as usize)
             );
-            for scheme in SignatureScheme::ALL {
+            for scheme in SignatureScheme::RSA {
                 let signed = key.sign(scheme, &[b"one", b"", b"two"]);
                 assert_eq!(
                     signed.is_ok(),
@@ -183,7 +238,7 @@ mod tests {
     #[test]
     fn both_libraries_verify_strong_signatures() {
         let key = PrivateKey::generate(2048, &mut random()).unwrap();
-        for scheme in SignatureScheme::ALL {
+        for scheme in SignatureScheme::RSA {
             let mut signature = key.sign(scheme, &[b"value"]).unwrap();
             key.public()
                 .verify(scheme, &[b"va", b"lue"], &signature)
@@ -192,6 +247,39 @@ mod tests {
             let altered = key.public().verify(scheme, &[b"value"], &signature);
             assert_eq!(altered, Err(VerifyError::Mismatch));
         }
+    }
+
+    #[test]
+    fn a_key_signs_by_the_schemes_of_its_kind() {
+        let dsa = PrivateKey::generate_dsa(512, &mut random()).unwrap();
+        let rsa = PrivateKey::generate(1024, &mut random()).unwrap();
+        for scheme in SignatureScheme::ALL {
+            let (signs, other) = match scheme.is_dsa() {
+                true => (&dsa, &rsa),
+                false => (&rsa, &dsa),
+            };
+            let signature = signs.sign(scheme, &[b"val", b"ue"]).unwrap();
+            signs
+                .public()
+                .verify(scheme, &[b"value"], &signature)
+                .unwrap();
+            assert!(
+                signs
+                    .public()
+                    .verify(scheme, &[b"valve"], &signature)
+                    .is_err()
+            );
+            assert!(other.sign(scheme, &[b"value"]).is_err());
+            assert!(
+                other
+                    .public()
+                    .verify(scheme, &[b"value"], &signature)
+                    .is_err()
+            );
+        }
+        assert!(dsa.public().encrypt_oaep(&mut random(), &[1; 4]).is_err());
+        assert_eq!(dsa.decrypt_oaep(&[1; 64]), Err(DecryptError));
+        assert_eq!(format!("{dsa:?}"), "PrivateKey(DSA, 512 bits)");
     }
 
     #[test]

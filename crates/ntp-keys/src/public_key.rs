@@ -1,4 +1,4 @@
-//! The public half of an RSA key: verify, encrypt.
+//! The public half of a key: verify, and with RSA encrypt.
 
 use core::fmt;
 
@@ -9,6 +9,7 @@ use rsa::{Oaep, RsaPublicKey, traits::PublicKeyParts};
 use thiserror::Error;
 
 use crate::{
+    dsa::DsaPublic,
     signature_scheme::SignatureScheme,
     symmetric::{DigestAlgorithm, digest},
 };
@@ -18,7 +19,7 @@ pub const LEAST_RSA_BITS: u32 = 256;
 /// The most bits that an RSA key may have; more would only cost time.
 pub const MOST_RSA_BITS: u32 = 4096;
 
-/// An RSA public key of 256 to 4096 bits.
+/// An RSA public key of 256 to 4096 bits, or a DSA public key of 512 to 3072 bits.
 ///
 /// ```
 /// use ntp_keys::{PrivateKey, PublicKey, SignatureScheme};
@@ -35,8 +36,14 @@ pub const MOST_RSA_BITS: u32 = 4096;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    key: RsaPublicKey,
+    kind: Kind,
     der: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Kind {
+    Rsa(RsaPublicKey),
+    Dsa(Box<DsaPublic>),
 }
 
 impl PublicKey {
@@ -56,19 +63,32 @@ impl PublicKey {
         Self::from_rsa(key)
     }
 
-    /// Writes it as an `RSAPublicKey` (RFC 8017 appendix A.1.1).
+    /// Writes it as an `RSAPublicKey` (RFC 8017 appendix A.1.1); of a DSA key the number y (RFC 3279
+    /// section 2.3.2).
     pub fn to_pkcs1_der(&self) -> Vec<u8> {
         self.der.clone()
     }
 
-    /// The size of the modulus in bits.
-    pub fn bits(&self) -> u32 {
-        self.key.n().bits_vartime()
+    /// Whether it is a DSA key, which signs and never encrypts.
+    pub const fn is_dsa(&self) -> bool {
+        matches!(self.kind, Kind::Dsa(_))
     }
 
-    /// The octets of a signature that this key verifies, and of what it encrypts.
+    /// The size of the modulus in bits.
+    pub fn bits(&self) -> u32 {
+        match &self.kind {
+            Kind::Rsa(key) => key.n().bits_vartime(),
+            Kind::Dsa(key) => key.bits(),
+        }
+    }
+
+    /// The octets of a signature that this key verifies, and of what it encrypts; of a DSA key those
+    /// of the longest signature.
     pub fn signature_length(&self) -> usize {
-        self.key.size()
+        match &self.kind {
+            Kind::Rsa(key) => key.size(),
+            Kind::Dsa(key) => key.longest_signature(),
+        }
     }
 
     /// Whether a log should warn of it: under 2048 bits.
@@ -87,19 +107,21 @@ impl PublicKey {
         parts: &[&[u8]],
         signature: &[u8],
     ) -> Result<(), VerifyError> {
-        if signature.len() != self.signature_length() {
-            return Err(VerifyError::Length {
-                found: signature.len(),
-                expected: self.signature_length(),
-            });
+        let (found, expected) = (signature.len(), self.signature_length());
+        // Numbers have no fixed length in a signature of DSA.
+        if found > expected || (found < expected && !self.is_dsa()) {
+            return Err(VerifyError::Length { found, expected });
         }
-        if let Some(algorithm) = self.strong_algorithm(scheme) {
-            return self.verify_strong(algorithm, parts, signature);
-        }
-        let digest = digest(scheme.digest(), parts);
-        self.key
-            .verify(scheme.padding(), digest.as_bytes(), signature)
-            .map_err(|_| VerifyError::Mismatch)
+        let digest = || digest(scheme.digest(), parts);
+        let holds = match (&self.kind, scheme.padding()) {
+            (Kind::Rsa(key), Some(padding)) => match self.strong_algorithm(scheme) {
+                Some(algorithm) => verify_strong(key, algorithm, parts, signature),
+                None => key.verify(padding, digest().as_bytes(), signature).is_ok(),
+            },
+            (Kind::Dsa(key), None) => key.verify(digest().as_bytes(), signature),
+            _ => false,
+        };
+        holds.then_some(()).ok_or(VerifyError::Mismatch)
     }
 
     /// Encrypts `secret` (OAEP with SHA-1 and no label, RFC 8017 section 7.1), as cookies travel.
@@ -112,12 +134,30 @@ impl PublicKey {
         random: &mut R,
         secret: &[u8],
     ) -> Result<Vec<u8>, EncryptError> {
-        self.key
-            .encrypt(random, Oaep::<sha1::Sha1>::new(), secret)
-            .map_err(|_| EncryptError {
-                octets: secret.len(),
-                bits: self.bits(),
-            })
+        let encrypted = match &self.kind {
+            Kind::Rsa(key) => key.encrypt(random, Oaep::<sha1::Sha1>::new(), secret).ok(),
+            Kind::Dsa(_) => None,
+        };
+        encrypted.ok_or_else(|| EncryptError {
+            octets: secret.len(),
+            bits: self.bits(),
+        })
+    }
+
+    pub(crate) fn from_dsa(key: DsaPublic) -> Result<Self, PublicKeyError> {
+        let der = key.key_der()?;
+        Ok(Self {
+            kind: Kind::Dsa(Box::new(key)),
+            der,
+        })
+    }
+
+    /// The numbers of a DSA key.
+    pub(crate) fn as_dsa(&self) -> Option<&DsaPublic> {
+        match &self.kind {
+            Kind::Rsa(_) => None,
+            Kind::Dsa(key) => Some(key),
+        }
     }
 
     pub(crate) fn from_rsa(key: RsaPublicKey) -> Result<Self, PublicKeyError> {
@@ -127,7 +167,10 @@ impl PublicKey {
             public_exponent: UintRef::new(&exponent)?,
         }
         .to_der()?;
-        Ok(Self { key, der })
+        Ok(Self {
+            kind: Kind::Rsa(key),
+            der,
+        })
     }
 
     /// The algorithm of ring that does it, where there is one: it is faster and audited.
@@ -148,33 +191,33 @@ impl PublicKey {
             _ => None,
         }
     }
+}
 
-    fn verify_strong(
-        &self,
-        algorithm: &'static ring::signature::RsaParameters,
-        parts: &[&[u8]],
-        signature: &[u8],
-    ) -> Result<(), VerifyError> {
-        ring::signature::RsaPublicKeyComponents {
-            n: self.key.n_bytes(),
-            e: self.key.e_bytes(),
-        }
-        .verify(algorithm, &parts.concat(), signature)
-        .map_err(|_| VerifyError::Mismatch)
-    }
+fn verify_strong(
+    key: &RsaPublicKey,
+    algorithm: &'static ring::signature::RsaParameters,
+    parts: &[&[u8]],
+    signature: &[u8],
+) -> bool {
+    let key = ring::signature::RsaPublicKeyComponents {
+        n: key.n_bytes(),
+        e: key.e_bytes(),
+    };
+    key.verify(algorithm, &parts.concat(), signature).is_ok()
 }
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({} bits)", self.bits())
+        let kind = if self.is_dsa() { "DSA, " } else { "" };
+        write!(f, "PublicKey({kind}{} bits)", self.bits())
     }
 }
 
-/// Why octets are no RSA public key that can be used.
+/// Why octets are no public key that can be used.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum PublicKeyError {
     /// The encoding is wrong.
-    #[error("not an RSA public key: {0}")]
+    #[error("not a public key: {0}")]
     Encoding(#[from] der::Error),
     /// The numbers are outside what is supported.
     #[error(
@@ -182,6 +225,14 @@ pub enum PublicKeyError {
     )]
     NotSupported {
         /// Bits of the modulus.
+        bits: u32,
+    },
+    /// The numbers are outside what is supported, or do not belong together.
+    #[error(
+        "DSA public key of {bits} bits with numbers that are no key: 512 to 3072 bits are supported"
+    )]
+    DsaNotSupported {
+        /// Bits of p.
         bits: u32,
     },
 }
@@ -202,9 +253,9 @@ pub enum VerifyError {
     Mismatch,
 }
 
-/// A key that is too small for what it should encrypt.
+/// A key that is too small for what it should encrypt, or no RSA key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-#[error("an RSA key of {bits} bits has no room to encrypt {octets} octets: use 512 bits or more")]
+#[error("a key of {bits} bits has no room to encrypt {octets} octets: use RSA of 512 bits or more")]
 pub struct EncryptError {
     /// Octets that were to be encrypted.
     pub octets: usize,

@@ -1,4 +1,4 @@
-//! The signature schemes of Autokey: RSA (PKCS#1 version 1.5) with one of six digests.
+//! The signature schemes of Autokey: RSA (PKCS#1 version 1.5) with one of six digests, and DSA.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use crate::symmetric::DigestAlgorithm;
 
 mod legacy;
 
-/// RSA with a digest, as certificates, the status word and `ntp-keygen -c` name it.
+/// RSA or DSA with a digest, as certificates, the status word and `ntp-keygen -c` name it.
 ///
 /// ```
 /// use ntp_keys::SignatureScheme;
@@ -32,11 +32,27 @@ pub enum SignatureScheme {
     RsaSha384,
     /// With SHA-512.
     RsaSha512,
+    /// DSA with SHA-1, under the number and the name that it had first: broken.
+    DsaSha,
+    /// DSA with SHA-1: broken.
+    DsaSha1,
 }
 
 impl SignatureScheme {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
+        Self::RsaMd5,
+        Self::RsaSha1,
+        Self::RsaRipemd160,
+        Self::RsaSha256,
+        Self::RsaSha384,
+        Self::RsaSha512,
+        Self::DsaSha,
+        Self::DsaSha1,
+    ];
+
+    /// Those of RSA keys.
+    pub const RSA: [Self; 6] = [
         Self::RsaMd5,
         Self::RsaSha1,
         Self::RsaRipemd160,
@@ -59,6 +75,8 @@ impl SignatureScheme {
             Self::RsaSha256 => 668,
             Self::RsaSha384 => 669,
             Self::RsaSha512 => 670,
+            Self::DsaSha => 66,
+            Self::DsaSha1 => 113,
         }
     }
 
@@ -78,6 +96,8 @@ impl SignatureScheme {
             Self::RsaSha256 => "RSA-SHA256",
             Self::RsaSha384 => "RSA-SHA384",
             Self::RsaSha512 => "RSA-SHA512",
+            Self::DsaSha => "DSA-SHA",
+            Self::DsaSha1 => "DSA-SHA1",
         }
     }
 
@@ -90,6 +110,8 @@ impl SignatureScheme {
             Self::RsaSha256 => "sha256WithRSAEncryption",
             Self::RsaSha384 => "sha384WithRSAEncryption",
             Self::RsaSha512 => "sha512WithRSAEncryption",
+            Self::DsaSha => "dsaWithSHA",
+            Self::DsaSha1 => "dsaWithSHA1",
         }
     }
 
@@ -97,7 +119,7 @@ impl SignatureScheme {
     pub const fn digest(self) -> DigestAlgorithm {
         match self {
             Self::RsaMd5 => DigestAlgorithm::Md5,
-            Self::RsaSha1 => DigestAlgorithm::Sha1,
+            Self::RsaSha1 | Self::DsaSha | Self::DsaSha1 => DigestAlgorithm::Sha1,
             Self::RsaRipemd160 => DigestAlgorithm::Ripemd160,
             Self::RsaSha256 => DigestAlgorithm::Sha256,
             Self::RsaSha384 => DigestAlgorithm::Sha384,
@@ -105,27 +127,36 @@ impl SignatureScheme {
         }
     }
 
+    /// Whether it takes a DSA key.
+    pub const fn is_dsa(self) -> bool {
+        matches!(self, Self::DsaSha | Self::DsaSha1)
+    }
+
     /// Whether a log should warn of it.
     pub const fn is_weak(self) -> bool {
         self.digest().is_weak()
     }
 
-    /// The least bits that an RSA key needs for it: the digest, its name and eleven octets more.
+    /// The least bits that a key needs for it: with RSA the digest, its name and eleven octets more.
     pub fn least_bits(self) -> u32 {
-        let padding = self.padding();
+        let Some(padding) = self.padding() else {
+            return crate::dsa::LEAST_BITS;
+        };
         let octets = padding.prefix.len() + self.digest().output_length() + 11;
         u32::try_from(octets * 8).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn padding(self) -> Pkcs1v15Sign {
-        match self {
+    /// What surrounds the digest; `None` with DSA.
+    pub(crate) fn padding(self) -> Option<Pkcs1v15Sign> {
+        Some(match self {
             Self::RsaMd5 => legacy::md5_padding(),
             Self::RsaSha1 => legacy::sha1_padding(),
             Self::RsaRipemd160 => legacy::ripemd160_padding(),
             Self::RsaSha256 => Pkcs1v15Sign::new::<sha2::Sha256>(),
             Self::RsaSha384 => Pkcs1v15Sign::new::<sha2::Sha384>(),
             Self::RsaSha512 => Pkcs1v15Sign::new::<sha2::Sha512>(),
-        }
+            Self::DsaSha | Self::DsaSha1 => return None,
+        })
     }
 }
 
@@ -146,8 +177,8 @@ mod tests {
             assert_eq!(SignatureScheme::from_nid(scheme.nid()), Some(scheme));
             assert_eq!(SignatureScheme::from_name(scheme.name()), Some(scheme));
         }
-        assert_eq!(SignatureScheme::from_nid(113), None);
-        assert_eq!(SignatureScheme::from_name("DSA-SHA1"), None);
+        assert_eq!(SignatureScheme::from_nid(64), None);
+        assert_eq!(SignatureScheme::from_name("DSA-SHA256"), None);
     }
 
     #[test]

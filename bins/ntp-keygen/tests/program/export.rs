@@ -75,7 +75,7 @@ fn a_wrong_password_changes_and_prints_nothing() {
         ("-I -q redhat -p linux", "one password"),
         ("-m 256 -H -p redhat", "takes"),
         ("-G -p one", "ntpkey_host_server: neither"),
-        ("-S DSA -p redhat", "RSA"),
+        ("-S DSA -c RSA-MD5 -p redhat", "RSA"),
     ] {
         let run = keygen(directory.path(), &format!("{line} -s server"));
         assert_eq!(run.code, Some(255), "{line}: {run:?}");

@@ -114,6 +114,32 @@ fn the_next_run_keeps_keys_trust_and_scheme() {
 }
 
 #[test]
+fn a_dsa_key_signs_until_another_one_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let schemes = [
+        ("-T -S DSA -m 512", SignatureScheme::DsaSha1),
+        ("", SignatureScheme::DsaSha1),
+        ("-c DSA-SHA", SignatureScheme::DsaSha),
+        ("-S RSA -m 1024", SignatureScheme::RsaSha256),
+    ];
+    for (line, scheme) in schemes {
+        let run = keygen(directory.path(), &format!("{line} -p redhat -s server"));
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let file = |link: &str| open(&directory.path().join(link));
+        let certificate = file("ntpkey_cert_server").certificate().unwrap();
+        let signer = file("ntpkey_sign_server").sign_key("redhat").unwrap();
+        assert_eq!(certificate.scheme(), scheme);
+        assert_eq!(certificate.public_key(), signer.public());
+        certificate.verify(signer.public()).unwrap();
+        file("ntpkey_host_server").private_key("redhat").unwrap();
+    }
+    let before = target(&directory, "ntpkey_cert_server");
+    let run = keygen(directory.path(), "-c DSA-SHA1 -p redhat -s server");
+    assert_eq!(run.code, Some(255), "{run:?}");
+    assert_eq!(target(&directory, "ntpkey_cert_server"), before);
+}
+
+#[test]
 fn new_keys_are_made_where_asked_for() {
     let directory = server();
     let [host, group] =

@@ -1,10 +1,14 @@
-use ntp_keys::{CertificateTrust, DigestAlgorithm};
+use ntp_keys::{
+    Certificate, CertificateRequest, CertificateTrust, DigestAlgorithm, PrivateKey, SignatureScheme,
+};
 use ntp_wire::{Packet, Trailer};
 use proptest::prelude::*;
+use rand::{SeedableRng, rngs::ChaCha20Rng};
 
 use super::*;
 use crate::{
-    Direction, Host, HostOptions, IdentityError, IffKey, Message, Reply, SessionKeys, Value,
+    Credentials, Direction, Host, HostError, HostOptions, IdentityError, IffKey, Message, Reply,
+    SessionKeys, Value,
     test_material::{
         CLIENT, Failure, Recipe, SERVER, Strength, World, clients_half, header, iff_key,
     },
@@ -410,6 +414,45 @@ fn a_separate_sign_key_signs() {
     world.server = Host::new(credentials, HostOptions::default(), [3; 32]).unwrap();
     world.dance().unwrap();
     assert_eq!(world.flags(), 0x87f03);
+}
+
+/// A server and a client whose certificates are DSA's; cookies still travel under RSA.
+#[test]
+fn dsa_keys_sign_at_both_ends() {
+    let with_dsa = |recipe: &Recipe, seed: u8| {
+        let mut random = ChaCha20Rng::from_seed([seed; 32]);
+        let key = PrivateKey::generate_dsa(512, &mut random).unwrap();
+        let mut credentials = recipe.credentials();
+        let request = CertificateRequest {
+            subject: recipe.name,
+            issuer: recipe.name,
+            serial: 1,
+            not_before: credentials.certificate.not_before(),
+            not_after: credentials.certificate.not_after(),
+            trust: recipe.trust,
+            public_key: key.public(),
+            group_key: None,
+        };
+        let scheme = SignatureScheme::DsaSha1;
+        credentials.certificate = Certificate::issue(&request, &key, scheme).unwrap();
+        credentials.sign_key = Some(key);
+        credentials
+    };
+    let mut world = World::new(&Recipe::server(), &Recipe::client(), None);
+    let server = with_dsa(&Recipe::server(), 1);
+    let of_rsa = Credentials {
+        host_key: server.sign_key.clone().unwrap(),
+        ..server.clone()
+    };
+    assert!(matches!(
+        Host::new(of_rsa, HostOptions::default(), [3; 32]),
+        Err(HostError::Sign(_))
+    ));
+    world.server = Host::new(server, HostOptions::default(), [3; 32]).unwrap();
+    let client = with_dsa(&Recipe::client(), 2);
+    world.client = Host::new(client, HostOptions::default(), [4; 32]).unwrap();
+    world.dance().unwrap();
+    assert_eq!(world.flags(), 0x71_7f03);
 }
 
 #[test]

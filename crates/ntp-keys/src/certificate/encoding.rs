@@ -18,6 +18,7 @@ use crate::signature_scheme::SignatureScheme;
 
 pub(super) const RSA_ENCRYPTION: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(super) const DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
 pub(super) const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 pub(super) const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 pub(super) const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier =
@@ -60,11 +61,12 @@ pub(super) struct Signed<'a> {
     pub(super) extensions: Option<AnyRef<'a>>,
 }
 
-/// The algorithm of `scheme`, with the NULL that RFC 4055 section 5 asks for.
+/// The algorithm of `scheme`, with the NULL that RFC 4055 section 5 asks for; with DSA nothing may
+/// stand there (RFC 3279 section 2.2.2).
 pub(super) fn algorithm(scheme: SignatureScheme) -> AlgorithmIdentifierRef<'static> {
     AlgorithmIdentifierRef {
         oid: object_identifier(scheme),
-        parameters: Some(AnyRef::NULL),
+        parameters: (!scheme.is_dsa()).then_some(AnyRef::NULL),
     }
 }
 
@@ -82,6 +84,8 @@ const fn object_identifier(scheme: SignatureScheme) -> ObjectIdentifier {
         SignatureScheme::RsaSha256 => "1.2.840.113549.1.1.11",
         SignatureScheme::RsaSha384 => "1.2.840.113549.1.1.12",
         SignatureScheme::RsaSha512 => "1.2.840.113549.1.1.13",
+        SignatureScheme::DsaSha => "1.3.14.3.2.13",
+        SignatureScheme::DsaSha1 => "1.2.840.10040.4.3",
     })
 }
 

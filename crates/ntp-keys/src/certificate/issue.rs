@@ -19,7 +19,10 @@ use super::{
     encoding::{self, Signed, Whole},
     parse,
 };
-use crate::{private_key::PrivateKey, signature_scheme::SignatureScheme};
+use crate::{
+    dsa::DsaPublic, private_key::PrivateKey, public_key::PublicKey,
+    signature_scheme::SignatureScheme,
+};
 
 /// The longest name that the other end takes.
 const LONGEST_NAME: usize = 255;
@@ -30,7 +33,7 @@ pub(super) fn new(
     scheme: SignatureScheme,
 ) -> Result<Certificate, IssueError> {
     let subject = name(request.subject)?;
-    let public_key = public_key(&request.public_key.to_pkcs1_der())?;
+    let public_key = public_key(request.public_key)?;
     let extensions = extensions(request.trust, request.group_key)?.to_der()?;
     let terms = ReissueTerms {
         issuer: request.issuer,
@@ -105,13 +108,18 @@ fn name(text: &str) -> Result<Vec<u8>, IssueError> {
     Ok(encoding::name(text)?.to_der()?)
 }
 
-fn public_key(pkcs1: &[u8]) -> der::Result<Vec<u8>> {
+fn public_key(key: &PublicKey) -> der::Result<Vec<u8>> {
+    let parameters = key.as_dsa().map(DsaPublic::parameters_der).transpose()?;
+    let (oid, parameters) = match &parameters {
+        Some(parameters) => (encoding::DSA, AnyRef::from_der(parameters)?),
+        None => (encoding::RSA_ENCRYPTION, AnyRef::NULL),
+    };
     SubjectPublicKeyInfoRef {
         algorithm: AlgorithmIdentifierRef {
-            oid: encoding::RSA_ENCRYPTION,
-            parameters: Some(AnyRef::NULL),
+            oid,
+            parameters: Some(parameters),
         },
-        subject_public_key: BitStringRef::from_bytes(pkcs1)?,
+        subject_public_key: BitStringRef::from_bytes(&key.to_pkcs1_der())?,
     }
     .to_der()
 }

@@ -13,7 +13,7 @@ use super::{
     Certificate, CertificateError, CertificateTrust,
     encoding::{self, Signed, Whole},
 };
-use crate::public_key::PublicKey;
+use crate::{dsa::DsaPublic, public_key::PublicKey};
 
 pub(super) fn certificate(der: &[u8]) -> Result<Certificate, CertificateError> {
     let whole = Whole::from_der(der)?;
@@ -56,10 +56,15 @@ fn name(name: AnyRef<'_>, whose: &'static str) -> Result<String, CertificateErro
 
 fn public_key(key: AnyRef<'_>) -> Result<PublicKey, CertificateError> {
     let key: SubjectPublicKeyInfoRef<'_> = key.decode_as()?;
-    if key.algorithm.oid != encoding::RSA_ENCRYPTION {
-        return Err(CertificateError::KeyAlgorithm(key.algorithm.oid));
+    let number = octets(key.subject_public_key)?;
+    match (key.algorithm.oid, key.algorithm.parameters) {
+        (encoding::RSA_ENCRYPTION, _) => Ok(PublicKey::from_pkcs1_der(number)?),
+        (encoding::DSA, Some(parameters)) => {
+            let key = DsaPublic::from_der(&parameters.to_der()?, number)?;
+            Ok(PublicKey::from_dsa(key)?)
+        }
+        (other, _) => Err(CertificateError::KeyAlgorithm(other)),
     }
-    Ok(PublicKey::from_pkcs1_der(octets(key.subject_public_key)?)?)
 }
 
 /// A bit string of whole octets: what is not signed must not be read in two ways.

@@ -33,14 +33,24 @@ impl IffGroup {
             return Err(GenerateError::TooLarge { bits: modulus_bits });
         }
         let bits = modulus_bits.max(Self::LEAST_MODULUS_BITS);
-        let order_bits = if bits < 2048 { 160 } else { 256 };
-        let order: BoxedUint = random_prime(random, Flavor::Any, order_bits);
-        let q = BigUint::from_bytes_be(&order.to_be_bytes());
-        let p = modulus(bits, &q, random)?;
-        let g = generator(&p, &q)?;
+        let (p, q, g) = modulus_and_generator(bits, random)?;
         let b = secret_below(&q, random)?;
         Ok(Self::server(p, q, g, b)?)
     }
+}
+
+/// A prime p of `bits` bits, a prime q of 160 bits (256 if p has 2048 or more) that divides p − 1,
+/// and a number of order q mod p.
+pub(crate) fn modulus_and_generator<R: CryptoRng + ?Sized>(
+    bits: u32,
+    random: &mut R,
+) -> Result<(BigUint, BigUint, BigUint), GenerateError> {
+    let order_bits = if bits < 2048 { 160 } else { 256 };
+    let order: BoxedUint = random_prime(random, Flavor::Any, order_bits);
+    let q = BigUint::from_bytes_be(&order.to_be_bytes());
+    let p = modulus(bits, &q, random)?;
+    let g = generator(&p, &q)?;
+    Ok((p, q, g))
 }
 
 /// A prime of `bits` bits, one more than a multiple of 2q.
@@ -81,7 +91,7 @@ fn generator(p: &BigUint, q: &BigUint) -> Result<BigUint, GenerateError> {
 }
 
 /// A number above one and below q.
-fn secret_below<R: CryptoRng + ?Sized>(
+pub(crate) fn secret_below<R: CryptoRng + ?Sized>(
     q: &BigUint,
     random: &mut R,
 ) -> Result<Secret, GenerateError> {

@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use super::{KeyFileError, is_sequence, legacy};
 use crate::{
-    GqGroup, GroupError, IffGroup, MvClient, MvServer, PrivateKeyError, Secret, pem::PemBlock,
+    GqGroup, GroupError, IffGroup, MvClient, MvServer, PrivateKeyError, Secret, dsa::DsaPrivate,
+    pem::PemBlock,
 };
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -98,6 +99,19 @@ impl RsaNumbers {
 }
 
 impl DsaNumbers {
+    /// As a DSA key. What stands for y must be what follows from the others.
+    pub(super) fn into_key(self) -> Result<DsaPrivate, PrivateKeyError> {
+        let Self { p, q, g, y, x } = self;
+        let key = DsaPrivate::new(p, q, g, x)?;
+        let [.., own] = key.public().numbers();
+        match y {
+            Some(y) if y.to_bytes_be() != own => {
+                Err(PrivateKeyError::Numbers("y is not g^x mod p".into()))
+            }
+            _ => Ok(key),
+        }
+    }
+
     /// As the keys of an MV group's server: E, ḡ and ĝ in the places of g, x and y.
     pub(super) fn into_mv_server(self) -> Result<MvServer, GroupError> {
         let Self { p, q, g, y, x } = self;

@@ -369,3 +369,27 @@ fn lines_may_end_as_in_dos() {
         assert_eq!(unix.blocks, dos.blocks);
     }
 }
+
+#[test]
+fn dsa_keys_for_signatures_are_written_and_read() {
+    let mut random = ChaCha12Rng::from_seed([3; 32]);
+    let key = PrivateKey::generate_dsa(512, &mut random).unwrap();
+    let name = "ntpkey_DSAsign_server.4004389195";
+    for cipher in [Cipher::Aes128, Cipher::Aes256, Cipher::TripleDes] {
+        let protection = Protection {
+            password: "redhat",
+            cipher,
+        };
+        let text = write_private_key(name, "now", &key, Some(&protection), &mut random).unwrap();
+        let file = KeyFile::parse(&text).unwrap();
+        assert!(file.is_encrypted());
+        assert_eq!(file.sign_key("redhat"), Ok(key.clone()));
+        assert_eq!(file.sign_key("linux"), Err(KeyFileError::WrongPassword));
+        // A host key decrypts, which is beyond it.
+        let refused = file.private_key("redhat").unwrap_err();
+        assert!(matches!(refused, KeyFileError::WrongKind { .. }));
+    }
+    let rsa = PrivateKey::generate(512, &mut random).unwrap();
+    let text = write_private_key(name, "now", &rsa, None, &mut random).unwrap();
+    assert_eq!(KeyFile::parse(&text).unwrap().sign_key(""), Ok(rsa));
+}

@@ -72,7 +72,8 @@ impl std::fmt::Debug for Protection<'_> {
 #[error("the key can't be encoded: {0}")]
 pub struct WriteError(String);
 
-/// The text of a private key's file: PKCS#8, encrypted (PBES2) if there is `protection`.
+/// The text of a private key's file: PKCS#8, encrypted (PBES2) if there is `protection`; of a DSA key
+/// the traditional form, as for identity groups.
 ///
 /// `name` is `ntpkey_RSAhost_server.4004389195` or the like, `date` the time as `ctime` writes it.
 ///
@@ -87,8 +88,11 @@ pub fn write_private_key<R: CryptoRng + ?Sized>(
     random: &mut R,
 ) -> Result<Zeroizing<String>, WriteError> {
     let failed = |error: String| WriteError(error);
+    let key = match key.as_rsa() {
+        Ok(key) => key,
+        Err(key) => return group::write_dsa_key(name, date, key, protection, random),
+    };
     let plain = key
-        .as_rsa()
         .to_pkcs8_der()
         .map_err(|error| failed(error.to_string()))?;
     let (label, body) = match protection {

@@ -213,7 +213,7 @@ fn names_that_are_none_are_refused() {
 
 #[test]
 fn status_words_that_are_none_are_refused() {
-    for (word, code) in [(0, 0x105), (0x71_0001, 0x105), (0x8_0000, 0x101)] {
+    for (word, code) in [(0, 0x105), (0x72_0001, 0x105), (0x8_0000, 0x101)] {
         let (mut world, reply) = before(0);
         let forged = forge(&world, &reply, |message| {
             message.value.as_mut().unwrap().filestamp = Stamp::new(word);

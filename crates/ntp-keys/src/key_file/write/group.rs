@@ -12,7 +12,9 @@ use rand::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::{Cipher, Protection, WriteError, file};
-use crate::{GqGroup, IffGroup, MvClient, MvKeys, MvServer, key_file::legacy, pem::PemBlock};
+use crate::{
+    GqGroup, IffGroup, MvClient, MvKeys, MvServer, dsa::DsaPrivate, key_file::legacy, pem::PemBlock,
+};
 
 /// What stands where there is no number.
 const NONE: &[u8] = &[1];
@@ -33,6 +35,19 @@ pub fn write_iff_group<R: CryptoRng + ?Sized>(
     let [p, q, g, v] = [group.p(), group.q(), group.g(), group.v()].map(octets);
     let b = group.secret().map_or(NONE, |secret| secret.as_be_bytes());
     let plain = Dsa::new([&p, &q, &g, &v, b])?;
+    Ok(file(name, date, &[plain.block(protection, random)?]))
+}
+
+/// The text of a DSA key's file.
+pub(super) fn write_dsa_key<R: CryptoRng + ?Sized>(
+    name: &str,
+    date: &str,
+    key: &DsaPrivate,
+    protection: Option<&Protection<'_>>,
+    random: &mut R,
+) -> Result<Zeroizing<String>, WriteError> {
+    let [p, q, g, y] = key.public().numbers();
+    let plain = Dsa::new([&p, &q, &g, &y, key.secret().as_be_bytes()])?;
     Ok(file(name, date, &[plain.block(protection, random)?]))
 }
 
