@@ -105,7 +105,11 @@ impl NtpSocket {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
             let _ = setsockopt(&socket, sockopt::Ipv4Tos, &traffic_class);
         }
-        let _ = socket.set_recv_buffer_size(options.receive_buffer);
+        // What the system allows everybody is little as a rule (`net.core.rmem_max`, 208 KiB); who
+        // administers the network may go beyond.
+        if setsockopt(&socket, sockopt::RcvBufForce, &options.receive_buffer).is_err() {
+            let _ = socket.set_recv_buffer_size(options.receive_buffer);
+        }
         // Without stamps the program's own reading must do.
         let _ = setsockopt(&socket, sockopt::ReceiveTimestampns, &true);
         socket.set_reuse_address(options.reuse_address)?;

@@ -55,6 +55,29 @@ fn stamps_lie_between_sending_and_receiving() {
     }
 }
 
+/// The system's limit holds for those alone who may not lift it.
+#[test]
+fn the_receive_buffer_is_as_large_as_it_may_be() {
+    let Ok(limit) = std::fs::read_to_string("/proc/sys/net/core/rmem_max") else {
+        return; // A network namespace shows none on some kernels.
+    };
+    let limit: usize = limit.trim().parse().unwrap();
+    let wanted = limit * 2;
+    let other = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+    let allowed = match setsockopt(&other, sockopt::RcvBufForce, &wanted) {
+        Ok(()) => wanted,
+        Err(_) => limit,
+    };
+    let options = SocketOptions {
+        receive_buffer: wanted,
+        ..SocketOptions::default()
+    };
+    let socket = NtpSocket::bind("127.0.0.1:0".parse().unwrap(), &options).unwrap();
+    // Linux doubles it, for its own needs.
+    let size = SockRef::from(&socket.descriptor).recv_buffer_size();
+    assert_eq!(size.unwrap(), allowed * 2);
+}
+
 #[test]
 fn an_outbox_goes_out_whole_and_in_order() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
