@@ -118,7 +118,7 @@ fn a_dsa_key_signs_until_another_one_is_made() {
     let directory = tempfile::tempdir().unwrap();
     let schemes = [
         ("-T -S DSA -m 512", SignatureScheme::DsaSha1),
-        ("", SignatureScheme::DsaSha1),
+        ("-l 300", SignatureScheme::DsaSha1),
         ("-c DSA-SHA", SignatureScheme::DsaSha),
         ("-S RSA -m 1024", SignatureScheme::RsaSha256),
     ];
