@@ -10,7 +10,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Clock};
 use ntp_engine::{Arrival, Endpoint, Engine, Exit, Input, Output, Work};
-use ntp_os::{AddressWatch, Batch, Datagram, Family, Outbox, Resolver, SystemClock};
+use ntp_os::{AddressWatch, Batch, Datagram, Departures, Family, Outbox, Resolver, SystemClock};
 use ntp_wire::{AssociationId, Monotonic};
 
 use crate::{
@@ -33,6 +33,7 @@ pub(crate) struct Driver {
     sockets: Sockets,
     /// Answers to the datagrams of one batch.
     outbox: Outbox,
+    departures: Departures,
     poll: Poll,
     signals: Signals,
     /// There once a thread needs it.
@@ -111,6 +112,7 @@ impl Driver {
             clock,
             sockets,
             outbox: Outbox::new(),
+            departures: Departures::new(),
             poll,
             signals: Signals::watch()?,
             waker: None,
@@ -231,6 +233,14 @@ impl Driver {
             let Some(socket) = self.sockets.by_token(token) else {
                 return;
             };
+            let has_departures = socket.has_departures();
+            if has_departures {
+                // Before what may answer them.
+                self.tell_departures(token);
+            }
+            let Some(socket) = self.sockets.by_token(token) else {
+                return;
+            };
             let is_for_many = self.sockets.is_for_many(token);
             if let Err(error) = socket.receive(batch) {
                 self.log.warning(&format!("receiving: {error}"));
@@ -323,8 +333,9 @@ impl Driver {
                 Output::Send {
                     local,
                     remote,
+                    stamped,
                     data,
-                } => self.send(local, remote, &data),
+                } => self.send(local, remote, stamped, &data),
                 Output::SendToMany {
                     local,
                     remote,
@@ -399,9 +410,46 @@ impl Driver {
         }
     }
 
-    fn send(&mut self, local: std::net::IpAddr, remote: std::net::SocketAddr, data: &[u8]) {
-        let result = self.sockets.send(local, remote, data);
-        self.sent(local, remote, result);
+    fn send(
+        &mut self,
+        local: std::net::IpAddr,
+        remote: std::net::SocketAddr,
+        stamped: bool,
+        data: &[u8],
+    ) {
+        let result = self.sockets.send(local, remote, stamped, data);
+        let noted_by = result.as_ref().ok().copied().flatten();
+        self.sent(local, remote, result.map(|_| ()));
+        if let Some(token) = noted_by {
+            self.tell_departures(token);
+        }
+    }
+
+    /// Tells the engine what has left a socket, and when.
+    fn tell_departures(&mut self, token: Token) {
+        loop {
+            let Some(socket) = self.sockets.by_token(token) else {
+                return;
+            };
+            // There are none: the engine has its own reading.
+            if socket.departures(&mut self.departures).is_err() {
+                return;
+            }
+            for departure in self.departures.iter() {
+                let (now, left) = self.clock.departure(departure.stamp);
+                if let Some(left) = left {
+                    let input = Input::Sent {
+                        at: left.wall,
+                        remote: departure.to,
+                        data: departure.data,
+                    };
+                    self.engine.handle(now, input);
+                }
+            }
+            if !self.departures.is_full() {
+                return;
+            }
+        }
     }
 
     /// Tells of a datagram that could not be sent.

@@ -237,8 +237,15 @@ impl Sockets {
         Ok(())
     }
 
-    /// Sends from the socket that is bound to `local`, or from any that can.
-    pub(crate) fn send(&self, local: IpAddr, remote: SocketAddr, data: &[u8]) -> io::Result<()> {
+    /// Sends from the socket that is bound to `local`, or from any that can; if that notes when it
+    /// leaves, as `stamped` wants, which one it is.
+    pub(crate) fn send(
+        &self,
+        local: IpAddr,
+        remote: SocketAddr,
+        stamped: bool,
+        data: &[u8],
+    ) -> io::Result<Option<Token>> {
         let exact = self
             .open
             .iter()
@@ -250,7 +257,12 @@ impl Sockets {
                     .find(|open| open.socket.local_address().is_ipv4() == remote.is_ipv4())
             })
             .ok_or(io::ErrorKind::AddrNotAvailable)?;
-        socket.socket.send_to(data, remote, None)
+        if stamped {
+            let is_noted = socket.socket.send_stamped(data, remote)?;
+            return Ok(is_noted.then_some(socket.token));
+        }
+        socket.socket.send_to(data, remote, None)?;
+        Ok(None)
     }
 
     /// Sends to a broadcast address or a group, from the socket that is bound to `local`.

@@ -5,6 +5,7 @@ mod broadcast;
 mod client;
 mod clock;
 mod configure;
+mod departure;
 mod ephemeral;
 mod leap;
 mod pool;
@@ -251,6 +252,7 @@ impl Engine {
             Input::ConfigurationSaved { request, result } => {
                 self.configuration_saved(&request, result);
             }
+            Input::Sent { at, remote, data } => self.sent(at, remote, data),
             Input::NotSent { local } => self.traffic.failed(local),
         }
     }
@@ -381,6 +383,7 @@ impl Engine {
             self.outputs.push_back(Output::Send {
                 local,
                 remote,
+                stamped: false,
                 data,
             });
         }
@@ -418,6 +421,7 @@ impl Engine {
             self.outputs.push_back(Output::Send {
                 local,
                 remote,
+                stamped: false,
                 data,
             });
         }

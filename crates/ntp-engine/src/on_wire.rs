@@ -39,6 +39,15 @@ impl OnWire {
         nonce
     }
 
+    /// The request with this nonce left at the time `at`, as was noted beneath us; it is `now`.
+    pub(crate) fn departed(&mut self, nonce: WireTimestamp, at: Timestamp, now: Timestamp) {
+        if let Some(request) = &mut self.outstanding
+            && request.nonce == nonce
+        {
+            request.sent = true_departure(request.sent, at, now);
+        }
+    }
+
     /// Whether a reply with `header` answers the request that is on its way (tests 1 to 3).
     ///
     /// # Errors
@@ -80,6 +89,12 @@ impl OnWire {
     pub(crate) fn abandon(&mut self) {
         self.outstanding = None;
     }
+}
+
+/// When a packet left that we gave away at `given`, and that is said to have left at `at`; it is
+/// `now`. What can't be is not believed: the clock was set meanwhile.
+fn true_departure(given: Timestamp, at: Timestamp, now: Timestamp) -> Timestamp {
+    if given <= at && at <= now { at } else { given }
 }
 
 /// What the filter needs to know of an exchange.
@@ -151,6 +166,25 @@ mod tests {
             wire.check(&reply(WireTimestamp::ZERO), time(31)),
             Err(Flash::DUPLICATE)
         );
+    }
+
+    #[test]
+    fn a_request_left_when_the_kernel_says_so() {
+        let mut wire = OnWire::default();
+        let mut rng = ChaCha12Rng::from_seed([1; 32]);
+        let nonce = wire.request(&mut rng, time(10));
+        let sent = |wire: &OnWire| wire.check(&reply(nonce), time(30)).unwrap().sent;
+        assert_eq!(sent(&wire), time(10));
+        // Another packet's, one before it was made, one that is to come.
+        wire.departed(WireTimestamp::from_bits(7), time(12), time(20));
+        wire.departed(nonce, time(9), time(20));
+        wire.departed(nonce, time(21), time(20));
+        assert_eq!(sent(&wire), time(10));
+        wire.departed(nonce, time(12), time(20));
+        assert_eq!(sent(&wire), time(12));
+        wire.accept(&reply(nonce));
+        wire.departed(nonce, time(12), time(20));
+        assert!(wire.check(&reply(nonce), time(30)).is_err());
     }
 
     #[test]

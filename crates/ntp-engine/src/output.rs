@@ -81,6 +81,16 @@ pub enum Input<'a> {
         /// What happened.
         result: Result<(), String>,
     },
+    /// A datagram has left, as [`Output::Send`] asked and wanted to know; or the reply of
+    /// [`Engine::respond`](crate::Engine::respond) has.
+    Sent {
+        /// When, as the kernel noted it, or shortly before.
+        at: Timestamp,
+        /// To there.
+        remote: SocketAddr,
+        /// What it held: the header at least.
+        data: &'a [u8],
+    },
     /// A datagram could not be sent, as [`Output::Send`] or [`Output::SendToMany`] asked.
     NotSent {
         /// From this address of ours.
@@ -107,6 +117,8 @@ pub enum Output {
         local: IpAddr,
         /// To there.
         remote: SocketAddr,
+        /// Say by [`Input::Sent`] when it left, if the system can tell.
+        stamped: bool,
         /// All of it.
         data: Bytes,
     },

@@ -12,7 +12,7 @@ use ntp_discipline::{Adjustment, Applied, Clock, ClockError, Now};
 use ntp_wire::{Duration, Ppm, Precision};
 
 use self::{kernel::KernelClock, shared::SharedClock};
-use crate::stamp::{KernelReading, ReceiveStamp};
+use crate::stamp::{KernelReading, KernelStamp};
 
 pub use self::spec::{ClockSpec, ClockSpecError, VirtualSpec};
 
@@ -46,7 +46,7 @@ impl SystemClock {
 
     /// What the clock showed when a datagram with this stamp arrived; without a stamp, or with one
     /// that cannot be right, what it shows now.
-    pub fn arrival(&self, stamp: Option<ReceiveStamp>) -> Now {
+    pub fn arrival(&self, stamp: Option<KernelStamp>) -> Now {
         let reading = KernelReading::take();
         let age = stamp.and_then(|stamp| reading.age_of(stamp));
         self.before(&reading, age.unwrap_or_default())
@@ -54,11 +54,19 @@ impl SystemClock {
 
     /// What the clock shows now, and what it showed when a datagram with this stamp arrived: both
     /// of one reading, for there may be hundreds of thousands of them a second.
-    pub fn read_at(&self, stamp: Option<ReceiveStamp>) -> (Now, Now) {
+    pub fn read_at(&self, stamp: Option<KernelStamp>) -> (Now, Now) {
         let reading = KernelReading::take();
         let age = stamp.and_then(|stamp| reading.age_of(stamp));
         let now = self.before(&reading, Elapsed::ZERO);
         (now, self.before(&reading, age.unwrap_or_default()))
+    }
+
+    /// What the clock shows now, and what it showed when a datagram with this stamp left; `None` if
+    /// that cannot be right.
+    pub fn departure(&self, stamp: KernelStamp) -> (Now, Option<Now>) {
+        let reading = KernelReading::take();
+        let left = reading.age_of(stamp).map(|age| self.before(&reading, age));
+        (self.before(&reading, Elapsed::ZERO), left)
     }
 
     /// Whether the program may adjust it, tried without moving it: the kernel's clock gets the

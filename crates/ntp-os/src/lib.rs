@@ -20,10 +20,10 @@
 //!
 //! # Map
 //!
-//! - the clock: [`SystemClock`], of the kind that a [`ClockSpec`] names; [`ReceiveStamp`] is what
-//!   the kernel notes when a datagram arrives
-//! - datagrams: [`NtpSocket`], opened with [`SocketOptions`], fills a [`Batch`] of [`Datagram`]s
-//!   and sends what an [`Outbox`] holds
+//! - the clock: [`SystemClock`], of the kind that a [`ClockSpec`] names; [`KernelStamp`] is what
+//!   the kernel notes when a datagram arrives or leaves
+//! - datagrams: [`NtpSocket`], opened with [`SocketOptions`], fills a [`Batch`] of [`Datagram`]s,
+//!   sends what an [`Outbox`] holds, and tells by [`Departures`] when it left
 //! - answers from the network driver: [`DriverResponder`], which is attached to interfaces and told
 //!   a [`Moment`] to answer from and [`SourceRule`]s
 //! - addresses and names: [`interfaces`], [`AddressWatch`], [`host_name`], [`reverse_name`], [`resolve`], and
@@ -61,8 +61,10 @@ pub use name::{Family, ResolveError, host_name, resolve, reverse_name};
 pub use priority::{lower_priority, raise_priority};
 pub use privilege::{Account, AccountError, PrivilegeError, change_root};
 pub use resolver::{Resolved, Resolver};
-pub use socket::{Batch, BindError, Datagram, NtpSocket, Outbox, SocketOptions};
-pub use stamp::ReceiveStamp;
+pub use socket::{
+    Batch, BindError, Datagram, Departure, Departures, NtpSocket, Outbox, SocketOptions,
+};
+pub use stamp::KernelStamp;
 pub use syslog::{Facility, Severity, Syslog};
 pub use xdp::{
     DriverCounts, DriverResponder, DriverSighting, Fate, Moment, SourceRule, Treatment, XdpError,

@@ -1,6 +1,7 @@
 //! Datagrams with the time they came and the address they came to.
 
 mod batch;
+mod departure;
 mod outbox;
 
 use std::{
@@ -16,8 +17,10 @@ use nix::{
 };
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
+use self::departure::Stamping;
 pub use self::{
     batch::{Batch, Datagram},
+    departure::{Departure, Departures},
     outbox::Outbox,
 };
 
@@ -49,6 +52,7 @@ pub use self::{
 pub struct NtpSocket {
     descriptor: OwnedFd,
     local_address: SocketAddr,
+    stamping: Stamping,
 }
 
 /// How a socket is opened.
@@ -121,6 +125,7 @@ impl NtpSocket {
         Ok(Self {
             descriptor: socket.into(),
             local_address,
+            stamping: Stamping::default(),
         })
     }
 
@@ -181,6 +186,52 @@ impl NtpSocket {
         result
     }
 
+    /// Sends `data` to `to`, as [`send_to`](Self::send_to) does, and has the kernel note when it
+    /// leaves: [`departures`](Self::departures) tells, at once as a rule. Where the kernel can't,
+    /// it is sent nevertheless; `false` says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to).
+    pub fn send_stamped(&self, data: &[u8], to: SocketAddr) -> io::Result<bool> {
+        if !self.stamping.start(&self.descriptor) {
+            return self.send_to(data, to, None).map(|()| false);
+        }
+        match outbox::send_stamped(&self.descriptor, data, to) {
+            Ok(()) => {
+                self.stamping.asked(1);
+                Ok(true)
+            }
+            Err(error) => {
+                // What stands in for the kernel may know no such message.
+                if error.raw_os_error() == Some(libc::EINVAL) {
+                    self.stamping.give_up();
+                }
+                self.send_to(data, to, None).map(|()| false)
+            }
+        }
+    }
+
+    /// Whether the kernel notes when datagrams leave; found out when that is first wanted.
+    pub fn can_stamp(&self) -> bool {
+        self.stamping.start(&self.descriptor)
+    }
+
+    /// Whether there are departures to be told.
+    pub fn has_departures(&self) -> bool {
+        self.stamping.is_due()
+    }
+
+    /// Fills `departures` with what has left, of that whose departure is wanted, and says how much
+    /// that is.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn departures(&self, departures: &mut Departures) -> io::Result<usize> {
+        self.stamping.take(&self.descriptor, departures)
+    }
+
     /// Sends all that waits in `outbox`, which is empty then, with as few system calls as can be,
     /// and says how many datagrams the system took. What can't be sent is dropped: when the
     /// system's buffer is full, silently, else `failed` is told where to and why.
@@ -190,11 +241,20 @@ impl NtpSocket {
         mut failed: impl FnMut(SocketAddr, io::Error),
     ) -> usize {
         let (mut next, mut taken) = (0, 0);
+        let stamped = match outbox.stamped().count() {
+            0 => 0,
+            _ if !self.can_stamp() => 0,
+            count => {
+                outbox.request_stamps();
+                u32::try_from(count).unwrap_or(0)
+            }
+        };
+        self.stamping.asked(stamped);
         while next < outbox.len() {
             // One alone goes as ever; and so does one that could not go with the others, be it for
             // its own sake, or since what stands in for the system knows but single datagrams.
             let together = match outbox.len() - next {
-                1 => Ok(0),
+                1 if stamped == 0 => Ok(0),
                 _ => outbox.send_from(&self.descriptor, next),
             };
             match together {

@@ -8,14 +8,15 @@ use nix::{
 };
 use ntp_wire::{Duration, Monotonic, Timestamp};
 
-/// When a datagram arrived, as the kernel's clock showed it (`SO_TIMESTAMPNS`).
+/// When a datagram arrived or left, as the kernel's clock showed it (`SO_TIMESTAMPNS`,
+/// `SO_TIMESTAMPING`).
 ///
 /// It is a reading of the kernel's clock, whichever clock the program runs on:
 /// [`SystemClock::arrival`](crate::SystemClock::arrival) translates it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ReceiveStamp(Timestamp);
+pub struct KernelStamp(Timestamp);
 
-impl ReceiveStamp {
+impl KernelStamp {
     /// A stamp of `seconds` since 1970 and `nanoseconds` (less than 10⁹).
     pub const fn from_unix(seconds: i64, nanoseconds: u32) -> Self {
         Self(Timestamp::from_unix(seconds, nanoseconds))
@@ -72,7 +73,7 @@ impl KernelReading {
 
     /// How long before this reading `stamp` was made; `None` if that cannot be: the stamp lies in
     /// the future or far back, since somebody stepped the clock in between.
-    pub(crate) fn age_of(&self, stamp: ReceiveStamp) -> Option<Elapsed> {
+    pub(crate) fn age_of(&self, stamp: KernelStamp) -> Option<Elapsed> {
         const OLDEST: Elapsed = Elapsed::from_secs(60);
         let age = (self.real - stamp.kernel_time()).to_nanos();
         let age = Elapsed::from_nanos(u64::try_from(age).ok()?);
@@ -142,7 +143,7 @@ mod tests {
         let now = KernelReading::take();
         let stamp = |offset: i32| {
             let (seconds, nanoseconds) = (now.real + Duration::from_millis(offset)).to_unix();
-            ReceiveStamp::from_unix(seconds, nanoseconds)
+            KernelStamp::from_unix(seconds, nanoseconds)
         };
         assert_eq!(now.age_of(stamp(1)), None);
         assert_eq!(now.age_of(stamp(-61_000)), None);

@@ -272,6 +272,7 @@ impl World {
                     local,
                     remote,
                     data,
+                    ..
                 }
                 | Output::SendToMany {
                     local,

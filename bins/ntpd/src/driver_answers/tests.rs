@@ -144,6 +144,7 @@ impl Both {
                 local,
                 remote,
                 data,
+                ..
             } = output
             {
                 assert!(reply.is_none());

@@ -6,7 +6,7 @@ use ntp_autokey::{Association as Autokey, AssociationOptions, Relation};
 use ntp_conf::AddressFamily;
 use ntp_discipline::Exchange;
 use ntp_wire::control::Flash;
-use ntp_wire::{AssociationId, Header, Mode, Monotonic, Timestamp};
+use ntp_wire::{AssociationId, Header, Mode, Monotonic, Timestamp, WireTimestamp};
 
 use super::{Listening, Security};
 use crate::on_wire::{OnWire, Symmetric};
@@ -113,6 +113,14 @@ impl Wire {
         }
     }
 
+    /// The packet with this transmit timestamp left at the time `at`.
+    fn departed(&mut self, transmit: WireTimestamp, at: Timestamp, now: Timestamp) {
+        match self {
+            Self::Client(wire) => wire.departed(transmit, at, now),
+            Self::Symmetric(wire) => wire.departed(transmit, at, now),
+        }
+    }
+
     fn abandon(&mut self) {
         match self {
             Self::Client(wire) => wire.abandon(),
@@ -205,6 +213,13 @@ impl Server {
             }
         }
         moved
+    }
+
+    /// A packet of ours left at the time `at`, as was noted beneath us; it is `now`.
+    pub(crate) fn departed(&mut self, header: &Header, at: Timestamp, now: Timestamp) {
+        if header.mode == self.role.mode() {
+            self.wire.departed(header.transmit_time, at, now);
+        }
     }
 
     /// Whether its last packet was authentic.

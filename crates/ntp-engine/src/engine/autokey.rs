@@ -43,6 +43,7 @@ impl Engine {
         let send = |data: Vec<u8>| Output::Send {
             local: arrival.local,
             remote: arrival.remote,
+            stamped: false,
             data: data.into(),
         };
         match answer {
@@ -110,6 +111,7 @@ impl Engine {
             self.outputs.push_back(Output::Send {
                 local: arrival.local,
                 remote: arrival.remote,
+                stamped: false,
                 data: reply.into(),
             });
         } else {
@@ -142,6 +144,7 @@ impl Engine {
             self.outputs.push_back(Output::Send {
                 local: arrival.local,
                 remote: arrival.remote,
+                stamped: false,
                 data: reply.into(),
             });
         }

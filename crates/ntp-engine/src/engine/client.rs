@@ -276,6 +276,7 @@ impl Engine {
             Ok(Some((endpoint, data))) => self.outputs.push_back(Output::Send {
                 local: endpoint.local,
                 remote: endpoint.remote,
+                stamped: true,
                 data,
             }),
             Ok(None) => {}

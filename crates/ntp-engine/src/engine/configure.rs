@@ -264,6 +264,7 @@ impl Engine {
             self.outputs.push_back(Output::Send {
                 local: request.local,
                 remote: request.remote,
+                stamped: false,
                 data,
             });
         }

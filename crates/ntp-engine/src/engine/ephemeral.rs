@@ -95,6 +95,7 @@ impl Engine {
             self.outputs.push_back(Output::Send {
                 local: arrival.local,
                 remote: arrival.remote,
+                stamped: false,
                 data,
             });
         }

@@ -5,6 +5,8 @@ use ntp_wire::control::Flash;
 use ntp_wire::{Header, Precision, Timestamp, WireTimestamp};
 use rand::{Rng, RngExt};
 
+use super::true_departure;
+
 /// The last packet in each direction: the next one of ours tells of them, and what comes next is
 /// held against them.
 ///
@@ -57,6 +59,16 @@ impl Symmetric {
             origin,
             receive,
             transmit: stamp,
+        }
+    }
+
+    /// The packet with this transmit timestamp left at the time `at`, as was noted beneath us; it
+    /// is `now`.
+    pub(crate) fn departed(&mut self, stamp: WireTimestamp, at: Timestamp, now: Timestamp) {
+        if let Some(sent) = &mut self.outstanding
+            && sent.stamp == stamp
+        {
+            sent.at = true_departure(sent.at, at, now);
         }
     }
 

@@ -71,7 +71,7 @@ fn a_virtual_clock_gains_what_it_is_told() {
 fn stamps_are_of_the_clock_in_use() {
     for (spec, seconds) in [("none", 0.0), ("kernel", 0.0), ("virtual:offset=37", 37.0)] {
         let clock = open(spec);
-        let stamp = ReceiveStamp::of_now();
+        let stamp = KernelStamp::of_now();
         std::thread::sleep(Elapsed::from_millis(50));
         let arrival = clock.arrival(Some(stamp));
         let now = clock.read();
@@ -91,7 +91,7 @@ fn stamps_are_of_the_clock_in_use() {
 fn a_change_of_rate_does_not_move_stamps() {
     let mut clock = open("virtual:freq=100");
     std::thread::sleep(Elapsed::from_millis(30));
-    let stamp = ReceiveStamp::of_now();
+    let stamp = KernelStamp::of_now();
     std::thread::sleep(Elapsed::from_millis(30));
     let before = clock.arrival(Some(stamp));
     clock.adjust(&Adjustment::Rate(Ppm::new(-100.0))).unwrap();

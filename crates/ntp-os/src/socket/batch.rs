@@ -9,7 +9,7 @@ use std::{
     ptr,
 };
 
-use crate::stamp::ReceiveStamp;
+use crate::stamp::KernelStamp;
 
 /// Room for the datagrams of one [`receive`](super::NtpSocket::receive); used again and again, it
 /// never allocates.
@@ -27,7 +27,7 @@ pub struct Datagram<'a> {
     /// Which address of this machine it was sent to, a broadcast or multicast address included.
     pub to: IpAddr,
     /// When it arrived; `None` if the kernel does not tell.
-    pub stamp: Option<ReceiveStamp>,
+    pub stamp: Option<KernelStamp>,
     /// Its contents.
     pub data: &'a [u8],
 }
@@ -45,8 +45,8 @@ struct Slot {
 struct Control([u8; Self::SIZE]);
 
 impl Control {
-    /// A time stamp and a destination take 64 to 80 octets.
-    const SIZE: usize = 128;
+    /// Stamps of both kinds and a destination take 136 octets at most.
+    const SIZE: usize = 160;
 }
 
 /// What is known of a filled slot.
@@ -54,7 +54,7 @@ impl Control {
 struct About {
     from: SocketAddr,
     to: IpAddr,
-    stamp: Option<ReceiveStamp>,
+    stamp: Option<KernelStamp>,
     length: usize,
 }
 
@@ -209,7 +209,7 @@ fn source(address: &libc::sockaddr_storage) -> Option<SocketAddr> {
 }
 
 /// The time of arrival and the destination, where the kernel told them.
-fn read_control(header: &libc::msghdr) -> (Option<ReceiveStamp>, Option<IpAddr>) {
+pub(super) fn read_control(header: &libc::msghdr) -> (Option<KernelStamp>, Option<IpAddr>) {
     let mut stamp = None;
     let mut to = None;
     // SAFETY: the header is one that the kernel filled in, and its control buffer still lives.
@@ -221,10 +221,13 @@ fn read_control(header: &libc::msghdr) -> (Option<ReceiveStamp>, Option<IpAddr>)
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
                 // SAFETY: `next` is a header inside the buffer.
                 let time = unsafe { payload::<libc::timespec>(next, &control) };
-                stamp = time.and_then(|time| {
-                    let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
-                    Some(ReceiveStamp::from_unix(time.tv_sec, nanoseconds))
-                });
+                stamp = time.and_then(to_stamp).or(stamp);
+            }
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => {
+                // Three: by software, one that is no more, by the network card's clock.
+                // SAFETY: `next` is a header inside the buffer.
+                let times = unsafe { payload::<[libc::timespec; 3]>(next, &control) };
+                stamp = times.and_then(|[time, ..]| to_stamp(time)).or(stamp);
             }
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 // SAFETY: `next` is a header inside the buffer.
@@ -243,6 +246,12 @@ fn read_control(header: &libc::msghdr) -> (Option<ReceiveStamp>, Option<IpAddr>)
         next = unsafe { libc::CMSG_NXTHDR(header, next) };
     }
     (stamp, to)
+}
+
+/// A stamp; zero says that there is none.
+fn to_stamp(time: libc::timespec) -> Option<KernelStamp> {
+    let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
+    (time.tv_sec != 0).then(|| KernelStamp::from_unix(time.tv_sec, nanoseconds))
 }
 
 /// What follows a control header, if it is long enough to be a `T`.

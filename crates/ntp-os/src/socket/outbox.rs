@@ -9,6 +9,8 @@ use std::{
     ptr,
 };
 
+use super::departure;
+
 /// Room for the datagrams of one [`send_all`](super::NtpSocket::send_all), which are written in
 /// place; used again and again, it never allocates.
 ///
@@ -42,6 +44,8 @@ struct Slot {
     address_length: libc::socklen_t,
     control: Control,
     control_length: usize,
+    /// The time of its departure is wanted.
+    stamped: bool,
 }
 
 /// Control messages are structures of C: they want an alignment.
@@ -49,7 +53,7 @@ struct Slot {
 struct Control([u8; Self::SIZE]);
 
 impl Control {
-    /// A source address takes 32 or 40 octets.
+    /// A source address takes 32 or 40 octets, a request for a stamp 24.
     const SIZE: usize = 64;
 }
 
@@ -61,19 +65,7 @@ impl Outbox {
 
     /// An empty one.
     pub fn new() -> Self {
-        let slots = (0..Self::SIZE)
-            .map(|_| Slot {
-                data: [0; Self::LONGEST],
-                length: 0,
-                to: SocketAddr::from(([0, 0, 0, 0], 0)),
-                from: None,
-                // SAFETY: sockaddr_storage is a C structure of integers; all zero is a value.
-                address: unsafe { mem::zeroed() },
-                address_length: 0,
-                control: Control([0; Control::SIZE]),
-                control_length: 0,
-            })
-            .collect();
+        let slots = (0..Self::SIZE).map(|_| Slot::new()).collect();
         Self { slots, filled: 0 }
     }
 
@@ -93,7 +85,35 @@ impl Outbox {
             slot.from = from.filter(|from| !from.is_unspecified());
             slot.address_to(to);
             slot.control_length = slot.from.map_or(0, |from| slot.control.source(from));
+            slot.stamped = false;
             self.filled += 1;
+        }
+    }
+
+    /// The time of departure of the datagram that was queued last is wanted
+    /// ([`NtpSocket::departures`](super::NtpSocket::departures)).
+    pub fn want_departure(&mut self) {
+        let last = self.filled.checked_sub(1);
+        if let Some(slot) = last.and_then(|last| self.slots.get_mut(last)) {
+            slot.stamped = true;
+        }
+    }
+
+    /// The datagrams whose time of departure is wanted: destination and contents.
+    pub fn stamped(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+        let waiting = self.slots.iter().take(self.filled);
+        waiting
+            .filter(|slot| slot.stamped)
+            .filter_map(|slot| Some((slot.to, slot.data.get(..slot.length)?)))
+    }
+
+    /// Asks the kernel for the stamps that are wanted.
+    pub(super) fn request_stamps(&mut self) {
+        for slot in self.slots.iter_mut().take(self.filled) {
+            if slot.stamped {
+                let start = slot.from.map_or(0, |from| slot.control.source(from));
+                slot.control_length = slot.control.stamp(start);
+            }
         }
     }
 
@@ -164,7 +184,54 @@ impl Outbox {
     }
 }
 
+/// Sends one datagram and has its departure stamped.
+pub(super) fn send_stamped(socket: &OwnedFd, data: &[u8], to: SocketAddr) -> io::Result<()> {
+    let mut slot = Slot::new();
+    slot.address_to(to);
+    slot.control_length = slot.control.stamp(0);
+    let mut vector = libc::iovec {
+        iov_base: data.as_ptr().cast_mut().cast(),
+        iov_len: data.len(),
+    };
+    // SAFETY: msghdr is a C structure of integers and pointers; all zero is a value.
+    let mut header: libc::msghdr = unsafe { mem::zeroed() };
+    header.msg_name = ptr::from_mut(&mut slot.address).cast();
+    header.msg_namelen = slot.address_length;
+    header.msg_iov = &mut vector;
+    header.msg_iovlen = 1;
+    header.msg_control = slot.control.0.as_mut_ptr().cast();
+    header.msg_controllen = slot.control_length as _;
+    // SAFETY: the header points to an address, data and control octets, with lengths inside them,
+    // which live longer than the call and are not written to.
+    let sent = unsafe {
+        libc::sendmsg(
+            socket.as_raw_fd(),
+            &header,
+            libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT,
+        )
+    };
+    match sent {
+        ..0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 impl Slot {
+    fn new() -> Self {
+        Self {
+            data: [0; Outbox::LONGEST],
+            length: 0,
+            to: SocketAddr::from(([0, 0, 0, 0], 0)),
+            from: None,
+            // SAFETY: sockaddr_storage is a C structure of integers; all zero is a value.
+            address: unsafe { mem::zeroed() },
+            address_length: 0,
+            control: Control([0; Control::SIZE]),
+            control_length: 0,
+            stamped: false,
+        }
+    }
+
     /// Writes the destination as the kernel wants it.
     fn address_to(&mut self, to: SocketAddr) {
         let place = ptr::from_mut(&mut self.address);
@@ -201,6 +268,12 @@ impl Slot {
 }
 
 impl Control {
+    /// Writes, behind `start` octets, the request for a stamp, and says where that ends.
+    fn stamp(&mut self, start: usize) -> usize {
+        let (level, kind, value) = departure::REQUEST;
+        self.write(start, level, kind, value)
+    }
+
     /// Writes the address to send from and says how many octets that takes.
     fn source(&mut self, from: IpAddr) -> usize {
         match from {
@@ -212,7 +285,7 @@ impl Control {
                     },
                     ipi_addr: libc::in_addr { s_addr: 0 },
                 };
-                self.write(libc::IPPROTO_IP, libc::IP_PKTINFO, information)
+                self.write(0, libc::IPPROTO_IP, libc::IP_PKTINFO, information)
             }
             IpAddr::V6(from) => {
                 let information = libc::in6_pktinfo {
@@ -221,14 +294,20 @@ impl Control {
                     },
                     ipi6_ifindex: 0,
                 };
-                self.write(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, information)
+                self.write(0, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, information)
             }
         }
     }
 
-    fn write<T: Copy>(&mut self, level: libc::c_int, kind: libc::c_int, value: T) -> usize {
-        const { assert!(size_of::<T>() + size_of::<libc::cmsghdr>() + 16 <= Self::SIZE) };
-        let header = self.0.as_mut_ptr().cast::<libc::cmsghdr>();
+    /// Writes a message behind `start` octets and says where it ends; `start`, where there is no
+    /// room.
+    fn write<T: Copy>(
+        &mut self,
+        start: usize,
+        level: libc::c_int,
+        kind: libc::c_int,
+        value: T,
+    ) -> usize {
         // SAFETY: the two only calculate.
         let (length, space) = unsafe {
             (
@@ -236,18 +315,23 @@ impl Control {
                 libc::CMSG_SPACE(size_of::<T>() as libc::c_uint),
             )
         };
+        let end = start + space as usize;
+        let Some(room) = self.0.get_mut(start..end) else {
+            return start;
+        };
+        let header = room.as_mut_ptr().cast::<libc::cmsghdr>();
         // SAFETY: cmsghdr is a C structure of integers; all zero is a value.
         let mut about: libc::cmsghdr = unsafe { mem::zeroed() };
         about.cmsg_len = length as _;
         about.cmsg_level = level;
         about.cmsg_type = kind;
-        // SAFETY: the buffer is aligned for a header, and has room for one with a value behind it,
-        // as was asserted; CMSG_DATA is where the value lies, aligned or not.
+        // SAFETY: the room is as long as a header with a value behind it takes; CMSG_DATA is where
+        // the value lies. Neither need be aligned.
         unsafe {
-            ptr::write(header, about);
+            ptr::write_unaligned(header, about);
             ptr::write_unaligned(libc::CMSG_DATA(header).cast::<T>(), value);
         }
-        space as usize
+        end
     }
 }
 

@@ -153,6 +153,7 @@ fn an_outbox_is_emptied_whatever_happens() {
     let socket = NtpSocket {
         descriptor: std::fs::File::open("/dev/null").unwrap().into(),
         local_address: "127.0.0.1:123".parse().unwrap(),
+        stamping: Stamping::default(),
     };
     let mut outbox = Outbox::new();
     for _ in 0..3 {
