@@ -14,8 +14,17 @@ use ntp_os::{AddressWatch, Batch, Datagram, Departures, Family, Outbox, Resolver
 use ntp_wire::{AssociationId, Monotonic};
 
 use crate::{
-    drift, driver_answers::DriverAnswers, identity_watch::IdentityWatch, leap_file, log::Log,
-    signals::Signals, sockets::Sockets, statistics::StatisticsFiles, token, worker::Worker,
+    drift,
+    driver_answers::DriverAnswers,
+    identity_watch::IdentityWatch,
+    leap_file,
+    log::Log,
+    signals::Signals,
+    sockets::Sockets,
+    statistics::StatisticsFiles,
+    team::{Report, Team},
+    token,
+    worker::Worker,
 };
 
 /// How many batches of one socket are taken before the others have their turn.
@@ -42,6 +51,10 @@ pub(crate) struct Driver {
     resolver: Resolver,
     /// Runs once there is public-key work.
     worker: Option<Worker>,
+    /// How many threads may answer.
+    threads: u16,
+    /// There once more requests came at a time than one thread should answer.
+    team: Option<Team>,
     /// There if `crypto` is configured.
     identity: Option<IdentityWatch>,
     /// There if `xdp` is configured and the kernel can.
@@ -76,6 +89,7 @@ pub(crate) struct Parts {
     pub(crate) statistics: StatisticsFiles,
     pub(crate) drift_file: Option<PathBuf>,
     pub(crate) scan_interval: Option<Elapsed>,
+    pub(crate) threads: u16,
 }
 
 /// How the daemon ended.
@@ -99,6 +113,7 @@ impl Driver {
             statistics,
             drift_file,
             scan_interval,
+            threads,
         } = parts;
         let now = clock.read().monotonic;
         let addresses = scan_interval.and_then(|_| watch_addresses(&poll));
@@ -118,6 +133,8 @@ impl Driver {
             waker: None,
             resolver: Resolver::new(),
             worker: None,
+            threads,
+            team: None,
             identity,
             answers,
             log,
@@ -174,6 +191,7 @@ impl Driver {
             }
             self.names();
             self.worked();
+            self.hear_team();
             // Readiness is told once (epoll is edge-triggered), so each socket is emptied; the
             // others are left alone.
             let mut readable = std::mem::take(&mut self.unread);
@@ -264,6 +282,60 @@ impl Driver {
         }
         self.unread.push(token);
         self.hurry = true;
+        self.call_team();
+    }
+
+    /// Leaves requests to other threads from now on, if there may be any.
+    fn call_team(&mut self) {
+        if self.team.is_some() || !self.sockets.can_be_shared() {
+            return;
+        }
+        let shards = self.engine.share(self.threads.into());
+        let reader = self.clock.reader();
+        let started = self
+            .waker()
+            .and_then(|waker| Team::start(shards, &reader, &waker));
+        match started {
+            Ok(team) => {
+                self.sockets.share(&team, &mut self.log);
+                self.team = Some(team);
+                let threads = self.threads;
+                self.log
+                    .information(&format!("{threads} threads answer requests now"));
+            }
+            Err(error) => {
+                self.sockets.keep_for_one();
+                self.log
+                    .warning(&format!("one thread answers requests: {error}"));
+            }
+        }
+    }
+
+    /// Takes in what other threads left to this one.
+    fn hear_team(&mut self) {
+        while let Some(report) = self.team.as_ref().and_then(Team::report) {
+            match report {
+                Report::Datagram {
+                    received,
+                    local,
+                    remote,
+                    flags,
+                    data,
+                } => {
+                    let input = Input::Screened {
+                        received,
+                        local,
+                        remote,
+                        flags,
+                        data: &data,
+                    };
+                    self.engine.handle(self.clock.read(), input);
+                    self.drain();
+                }
+                Report::NotSent { remote, error } => self.tell_not_sent(remote, &error),
+                Report::Problem(text) => self.log.warning(&text),
+            }
+        }
     }
 
     /// Takes in a datagram that was sent to us alone. Its answer waits in the outbox for those of
@@ -471,14 +543,16 @@ impl Driver {
             }
             // A full buffer is the network's way of dropping packets.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => {
-                // Bounded: a flood of unreachable clients must not grow it.
-                if self.failing.len() < 256
-                    && self.failing.insert(remote, error.kind()) != Some(error.kind())
-                {
-                    self.log.warning(&format!("sending to {remote}: {error}"));
-                }
-            }
+            Err(error) => self.tell_not_sent(remote, &error),
+        }
+    }
+
+    fn tell_not_sent(&mut self, remote: std::net::SocketAddr, error: &io::Error) {
+        // Bounded: a flood of unreachable clients must not grow it.
+        if self.failing.len() < 256
+            && self.failing.insert(remote, error.kind()) != Some(error.kind())
+        {
+            self.log.warning(&format!("sending to {remote}: {error}"));
         }
     }
 
@@ -604,6 +678,9 @@ impl Driver {
             self.failing.clear();
             // Whatever is wrong was logged, and the sockets that stand go on.
             let _ = self.sockets.scan(self.poll.registry(), &mut self.log);
+            if let Some(team) = &self.team {
+                self.sockets.share(team, &mut self.log);
+            }
             self.tell_interfaces();
             if let Some(answers) = &mut self.answers
                 && !answers.set_addresses(&self.sockets, &mut self.log)

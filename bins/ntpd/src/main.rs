@@ -15,6 +15,7 @@ mod simulate;
 mod sockets;
 mod start;
 mod statistics;
+mod team;
 mod token;
 mod worker;
 

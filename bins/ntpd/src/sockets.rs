@@ -13,7 +13,7 @@ use ntp_engine::InterfaceDescription;
 use ntp_os::{BindError, Interface, NtpSocket, SocketOptions, interfaces};
 
 pub(crate) use self::choice::Choice;
-use crate::{log::Log, token};
+use crate::{log::Log, team::Team, token};
 
 /// The addresses that packets come to and go from.
 pub(crate) struct Sockets {
@@ -21,6 +21,8 @@ pub(crate) struct Sockets {
     choice: Choice,
     /// The class of what is sent.
     dscp: u8,
+    /// How many threads may want a socket of their own at each address.
+    siblings: u16,
     open: Vec<Open>,
     /// Those that hear what is for many.
     many: Vec<Open>,
@@ -31,28 +33,36 @@ pub(crate) struct Sockets {
     /// There are addresses that will be usable in a moment.
     is_waiting: bool,
     next_token: usize,
+    /// Addresses that were closed since somebody asked.
+    closed: Vec<SocketAddr>,
 }
 
 struct Open {
     token: Token,
     socket: NtpSocket,
+    /// For threads that are yet to come.
+    siblings: Vec<NtpSocket>,
     name: String,
     /// The number of the interface; 0 of one at a group.
     interface: u32,
 }
 
 impl Sockets {
-    pub(crate) fn new(port: u16, choice: Choice, dscp: u8) -> Self {
+    /// `threads` other threads may want a socket of their own at each address: they are opened with
+    /// the first, since somebody else may have the rights to do so later.
+    pub(crate) fn new(port: u16, choice: Choice, dscp: u8, threads: u16) -> Self {
         Self {
             port,
             choice,
             dscp,
+            siblings: threads,
             open: Vec::new(),
             many: Vec::new(),
             found: Vec::new(),
             dropping: Vec::new(),
             is_waiting: false,
             next_token: token::FIRST_SOCKET,
+            closed: Vec::new(),
         }
     }
 
@@ -81,12 +91,14 @@ impl Sockets {
             }
         };
         addresses.dedup();
+        let closed = &mut self.closed;
         self.open.retain_mut(|open| {
             let kept = addresses
                 .iter()
                 .any(|(address, ..)| *address == open.socket.local_address());
             if !kept {
                 let _ = registry.deregister(&mut open.socket);
+                closed.push(open.socket.local_address());
                 log.information(&format!(
                     "Deleting interface {}, {}",
                     open.name,
@@ -106,7 +118,8 @@ impl Sockets {
             }
             match self.listen(address, &name, interface, registry) {
                 Ok(number) => {
-                    log.information(&format!("Listen normally on {number} {name} {address}"))
+                    log.information(&format!("Listen normally on {number} {name} {address}"));
+                    self.open_siblings(log);
                 }
                 Err(error) => {
                     log.error(&error.to_string());
@@ -170,10 +183,62 @@ impl Sockets {
         self.open.push(Open {
             token,
             socket,
+            siblings: Vec::new(),
             name: name.to_owned(),
             interface,
         });
         Ok(token.0 - token::FIRST_SOCKET)
+    }
+
+    /// Opens sockets for other threads beside the one that was opened last.
+    fn open_siblings(&mut self, log: &mut Log) {
+        let Some(open) = self.open.last_mut().filter(|_| self.siblings > 0) else {
+            return;
+        };
+        let options = SocketOptions {
+            dscp: self.dscp,
+            ..SocketOptions::default()
+        };
+        let opened = open.socket.open_siblings(self.siblings.into(), &options);
+        match opened {
+            Ok(siblings) => open.siblings = siblings,
+            Err(error) => log.information(&format!(
+                "one thread answers at {}: {error}",
+                open.socket.local_address()
+            )),
+        }
+    }
+
+    /// Gives each of the other threads its sockets, and the requests that come from now on.
+    pub(crate) fn share(&mut self, team: &Team, log: &mut Log) {
+        for open in self
+            .open
+            .iter_mut()
+            .filter(|open| !open.siblings.is_empty())
+        {
+            let siblings = std::mem::take(&mut open.siblings);
+            team.open(siblings);
+            if let Err(error) = open.socket.share(self.siblings) {
+                let address = open.socket.local_address();
+                log.warning(&format!("one thread answers at {address}: {error}"));
+            }
+        }
+        for address in self.closed.drain(..) {
+            team.close(address);
+        }
+    }
+
+    /// Whether there are sockets for other threads.
+    pub(crate) fn can_be_shared(&self) -> bool {
+        self.open.iter().any(|open| !open.siblings.is_empty())
+    }
+
+    /// There will be no other threads.
+    pub(crate) fn keep_for_one(&mut self) {
+        self.siblings = 0;
+        for open in &mut self.open {
+            open.siblings.clear();
+        }
     }
 
     /// The addresses that are open, as ntpq shows them.
@@ -341,7 +406,7 @@ mod tests {
     fn what_is_sent_has_the_class_that_was_asked_for() {
         let poll = Poll::new().unwrap();
         for dscp in [0, 10, 46] {
-            let mut sockets = Sockets::new(0, Choice::default(), dscp);
+            let mut sockets = Sockets::new(0, Choice::default(), dscp, 0);
             let loopback = (Ipv4Addr::LOCALHOST, 0).into();
             sockets.listen(loopback, "lo", 0, poll.registry()).unwrap();
             let class = getsockopt(&sockets.open[0].socket, sockopt::Ipv4Tos).unwrap();

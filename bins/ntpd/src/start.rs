@@ -131,6 +131,7 @@ fn serve(
     if by_option && !config.interfaces.is_empty() {
         return Err(StartError::TwoChoices);
     }
+    let threads = config.threads.unwrap_or_else(processors);
     let mut sockets = Sockets::new(
         arguments.port,
         Choice {
@@ -147,6 +148,11 @@ fn serve(
             .concat(),
         },
         config.dscp,
+        // One of them is enough for few clients, and has the daemon's own sockets.
+        match threads {
+            1 => 0,
+            more => more,
+        },
     );
     sockets.scan(poll.registry(), &mut log)?;
     if sockets.is_empty() {
@@ -205,6 +211,7 @@ fn serve(
         statistics,
         drift_file,
         scan_interval,
+        threads,
     })?;
     readiness.ready()?;
     Ok(driver.run()?)
@@ -350,6 +357,13 @@ fn restricted_hosts(config: &Config, log: &mut Log) -> HashMap<String, Vec<IpAdd
         }
     }
     found
+}
+
+/// As many as can be of use; beyond this the network is the limit.
+fn processors() -> u16 {
+    const MOST: u16 = 16;
+    let number = std::thread::available_parallelism().map_or(1, usize::from);
+    u16::try_from(number).unwrap_or(MOST).min(MOST)
 }
 
 fn seed() -> Result<[u8; 32], StartError> {

@@ -189,7 +189,7 @@ impl Builder {
                 config.xdp.push(xdp);
             }
             "threads" => {
-                config.threads = only(reader, |reader| reader.clamped("threads", 1..=1))?;
+                config.threads = Some(only(reader, |reader| reader.clamped("threads", 1..=64))?);
             }
             "dscp" => config.dscp = only(reader, |reader| reader.integer("dscp", 0..=63))?,
             "tick" => {

@@ -66,8 +66,9 @@ pub struct Config {
     pub broadcast_delay: Duration,
     /// `broadcastclient`, `multicastclient`, `manycastserver`, `ttl`
     pub groups: Groups,
-    /// `threads`: how many threads answer requests. 1, which is all there is so far.
-    pub threads: u8,
+    /// `threads`: how many threads answer requests, 1 to 64; `None` is as many as there are
+    /// processors.
+    pub threads: Option<u16>,
     /// `xdp`: interfaces whose drivers answer plain requests.
     pub xdp: Vec<XdpInterface>,
     /// `dscp`: the class of packets, 0 to 63. 46.
@@ -119,7 +120,7 @@ impl Default for Config {
             leap_smear_interval: None,
             broadcast_delay: decimal::milliseconds(4),
             groups: Groups::default(),
-            threads: 1,
+            threads: None,
             xdp: Vec::new(),
             dscp: 46,
             limits: ResourceLimits::default(),
@@ -253,7 +254,6 @@ impl Config {
         let numbers = [
             ("automax", self.automax, usual.automax),
             ("revoke", self.revoke, usual.revoke),
-            ("threads", self.threads, usual.threads),
             ("dscp", self.dscp, usual.dscp),
             ("mdnstries", self.mdns_tries, usual.mdns_tries),
         ];
@@ -261,6 +261,9 @@ impl Config {
             if ours != usual {
                 Line::new(keyword).word(ours).end(out);
             }
+        }
+        if let Some(threads) = self.threads {
+            Line::new("threads").word(threads).end(out);
         }
         if let Some(tick) = self.tick {
             Line::new("tick").word(tick).end(out);

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use ntp_autokey::{Host, HostOptions, IdentityGroups};
 use ntp_conf::Config;
 use ntp_discipline::{Adjustment, FilterConditions, Now, SystemEvent};
-use ntp_restrict::{RateLimit, RestrictFlags, RestrictList, RestrictRules};
+use ntp_restrict::{ClientTableLimits, RateLimit, RestrictFlags, RestrictList, RestrictRules};
 use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precision, Timestamp};
 use rand::{SeedableRng, rngs::ChaCha12Rng};
 
@@ -40,6 +40,7 @@ use crate::{
     jump::JumpWatch,
     leap::Leaps,
     setup::{Plan, Setup},
+    shard::Shards,
     statistics::Wanted,
     system::System,
     traffic::Traffic,
@@ -79,11 +80,14 @@ pub struct Engine {
     pub(crate) associations: Vec<Association>,
     pub(crate) system: System,
     pub(crate) responder: Responder,
+    pub(crate) shards: Shards,
+    /// The bounds on the lists of clients of all threads together.
+    pub(crate) client_limits: ClientTableLimits,
     rules: RestrictRules,
     /// What the rules come to.
     restrictions: Arc<RestrictList>,
     pub(crate) view: Arc<ServerView>,
-    rng: ChaCha12Rng,
+    pub(crate) rng: ChaCha12Rng,
     allan: PollExponent,
     dispersion_rate: Ppm,
     one_shot: bool,
@@ -145,6 +149,7 @@ impl Engine {
             now,
         );
         let view = Arc::new(publish::view(&rest, &system, options.precision));
+        let client_limits = *clients.limits();
         let nonces = Nonces::new(&mut rng);
         let mut engine = Self {
             config,
@@ -164,6 +169,8 @@ impl Engine {
             associations,
             system,
             responder: Responder::new(clients, limit),
+            shards: Shards::default(),
+            client_limits,
             restrictions: Arc::clone(&view.restrictions),
             rules: rest.rules,
             view,
@@ -236,6 +243,21 @@ impl Engine {
                 to,
                 data,
             } => self.datagram_to_many(received, local, remote, to, data),
+            Input::Screened {
+                received,
+                local,
+                remote,
+                flags,
+                data,
+            } => {
+                let arrival = Arrival {
+                    received,
+                    now,
+                    local,
+                    remote,
+                };
+                self.route(&arrival, data, flags);
+            }
             Input::Resolved {
                 association,
                 endpoints,
@@ -248,7 +270,11 @@ impl Engine {
             }
             Input::Worked(worked) => self.autokey_worked(worked),
             Input::Identity(files) => self.renew_identity(*files),
-            Input::Interfaces(found) => self.traffic.set_interfaces(now.monotonic, found),
+            Input::Interfaces(found) => {
+                let is_ours = |address| found.iter().any(|one| one.address.ip() == address);
+                self.shards.set_addresses(is_ours);
+                self.traffic.set_interfaces(now.monotonic, found);
+            }
             Input::ConfigurationSaved { request, result } => {
                 self.configuration_saved(&request, result);
             }
@@ -399,20 +425,25 @@ impl Engine {
         match self.responder.respond(&self.view, arrival, data, reply) {
             Verdict::Reply(length) => return Some(length),
             Verdict::Drop(_) => {}
-            Verdict::Engine(flags) => match data.first().map(|first| Mode::from_bits(*first)) {
-                Some(Mode::Control) => self.control(arrival.local, arrival.remote, data, flags),
-                Some(Mode::Client) => self.autokey_request(arrival, flags, data),
-                // Next to a leap second one end may have made it and the other not.
-                _ if self.leap.leaps.is_delicate(self.now) => {}
-                Some(Mode::Server) if self.found(arrival, flags, data) => {}
-                Some(Mode::Server) => self.reply(arrival, flags, data),
-                Some(Mode::SymmetricActive | Mode::SymmetricPassive) => {
-                    self.symmetric(arrival, flags, data);
-                }
-                _ => {}
-            },
+            Verdict::Engine(flags) => self.route(arrival, data, flags),
         }
         None
+    }
+
+    /// What is no plain request goes where it belongs.
+    fn route(&mut self, arrival: &Arrival, data: &[u8], flags: RestrictFlags) {
+        match data.first().map(|first| Mode::from_bits(*first)) {
+            Some(Mode::Control) => self.control(arrival.local, arrival.remote, data, flags),
+            Some(Mode::Client) => self.autokey_request(arrival, flags, data),
+            // Next to a leap second one end may have made it and the other not.
+            _ if self.leap.leaps.is_delicate(self.now) => {}
+            Some(Mode::Server) if self.found(arrival, flags, data) => {}
+            Some(Mode::Server) => self.reply(arrival, flags, data),
+            Some(Mode::SymmetricActive | Mode::SymmetricPassive) => {
+                self.symmetric(arrival, flags, data);
+            }
+            _ => {}
+        }
     }
 
     fn control(&mut self, local: IpAddr, remote: SocketAddr, data: &[u8], flags: RestrictFlags) {

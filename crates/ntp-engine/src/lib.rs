@@ -47,7 +47,7 @@
 //!   files. [`Input`]s go in, [`Output`]s come out, and it says when it wants to be woken
 //! - the packet path: a [`Responder`] answers plain requests from a [`ServerView`], which the
 //!   engine publishes and never changes; what is no plain request is the engine's
-//!   ([`Verdict::Engine`]). [`Counters`] say what was done
+//!   ([`Verdict::Engine`]). [`Counters`] say what was done. Other threads have a [`Shard`] each
 //! - authentication: [`TrustedKeys`] here, Autokey in the crate `ntp-autokey`
 //! - [`Record`]: a line of a statistics file
 //! - [`Work`]: public-key work, which belongs into a thread of its own and comes back [`Worked`]
@@ -77,6 +77,7 @@ mod responder;
 mod schedule;
 mod server_view;
 mod setup;
+mod shard;
 mod statistics;
 mod system;
 mod traffic;
@@ -91,6 +92,7 @@ pub use output::{Exit, IdentityFiles, Input, Output, SaveRequest};
 pub use responder::{Arrival, DropReason, LONGEST_REPLY, Responder, Verdict};
 pub use server_view::ServerView;
 pub use setup::{ProgramDescription, Setup};
+pub use shard::{Shard, Turn};
 pub use statistics::Record;
 pub use traffic::InterfaceDescription;
 pub use work::{Work, Worked};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use ntp_autokey::{Credentials, IdentityGroups};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Applied, ClockError};
-use ntp_restrict::PastSighting;
+use ntp_restrict::{PastSighting, RestrictFlags};
 use ntp_wire::{AssociationId, Ppm, Timestamp, control::ControlHeader};
 
 use crate::{Counters, Endpoint, Event, InterfaceDescription, Record, ServerView, Work, Worked};
@@ -26,6 +26,20 @@ pub enum Input<'a> {
         local: IpAddr,
         /// Where it came from.
         remote: SocketAddr,
+        /// What it holds.
+        data: &'a [u8],
+    },
+    /// A datagram arrived in another thread, which found it to be [for the
+    /// engine](crate::Verdict::Engine).
+    Screened {
+        /// When it arrived, as the kernel noted it; the engine's `now` is later.
+        received: Timestamp,
+        /// Our address that it was sent to.
+        local: IpAddr,
+        /// Where it came from.
+        remote: SocketAddr,
+        /// The restrictions in force.
+        flags: RestrictFlags,
         /// What it holds.
         data: &'a [u8],
     },

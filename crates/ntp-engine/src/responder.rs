@@ -102,6 +102,11 @@ impl Responder {
         &self.clients
     }
 
+    /// Whom it remembers, for those who change the bounds.
+    pub(crate) fn clients_mut(&mut self) -> &mut ClientTable {
+        &mut self.clients
+    }
+
     /// The number that clients of this address of ours have as their endpoint.
     pub(crate) fn endpoint_of(&self, local: IpAddr) -> Option<u16> {
         self.locals.find(local)

@@ -23,22 +23,40 @@ pub struct InterfaceDescription {
     pub groups: usize,
 }
 
-/// One of our addresses.
-#[derive(Debug)]
-pub(crate) struct Interface {
-    pub(crate) description: InterfaceDescription,
-    pub(crate) since: Monotonic,
+/// How many datagrams came and went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Passed {
     pub(crate) received: u64,
     pub(crate) sent: u64,
     pub(crate) failed: u64,
 }
 
+impl Passed {
+    /// One that was counted as sent was not.
+    pub(crate) fn fail(&mut self) {
+        self.sent = self.sent.saturating_sub(1);
+        self.failed += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.received += other.received;
+        self.sent += other.sent;
+        self.failed += other.failed;
+    }
+}
+
+/// One of our addresses.
+#[derive(Debug)]
+pub(crate) struct Interface {
+    pub(crate) description: InterfaceDescription,
+    pub(crate) since: Monotonic,
+    pub(crate) passed: Passed,
+}
+
 /// All that came and went.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
-    pub(crate) received: u64,
-    pub(crate) sent: u64,
-    pub(crate) failed: u64,
+    pub(crate) passed: Passed,
     /// How often a source was due to be asked.
     pub(crate) polls: u64,
     pub(crate) interfaces: Vec<Interface>,
@@ -63,9 +81,7 @@ impl Traffic {
                     None => Interface {
                         description,
                         since: now,
-                        received: 0,
-                        sent: 0,
-                        failed: 0,
+                        passed: Passed::default(),
                     },
                 }
             })
@@ -74,27 +90,25 @@ impl Traffic {
 
     /// A datagram came.
     pub(crate) fn received(&mut self, local: IpAddr) {
-        self.received += 1;
+        self.passed.received += 1;
         if let Some(interface) = self.interface(local) {
-            interface.received += 1;
+            interface.passed.received += 1;
         }
     }
 
     /// A datagram goes.
     pub(crate) fn sent(&mut self, local: IpAddr) {
-        self.sent += 1;
+        self.passed.sent += 1;
         if let Some(interface) = self.interface(local) {
-            interface.sent += 1;
+            interface.passed.sent += 1;
         }
     }
 
     /// One that was to go did not.
     pub(crate) fn failed(&mut self, local: IpAddr) {
-        self.sent = self.sent.saturating_sub(1);
-        self.failed += 1;
+        self.passed.fail();
         if let Some(interface) = self.interface(local) {
-            interface.sent = interface.sent.saturating_sub(1);
-            interface.failed += 1;
+            interface.passed.fail();
         }
     }
 
@@ -143,8 +157,9 @@ mod tests {
         let [kept, new] = &traffic.interfaces[..] else {
             panic!("{traffic:?}");
         };
-        assert_eq!((kept.received, kept.sent, kept.failed), (1, 1, 1));
+        let of = |passed: Passed| (passed.received, passed.sent, passed.failed);
+        assert_eq!(of(kept.passed), (1, 1, 1));
         assert_eq!((kept.since, new.since), (now, later));
-        assert_eq!((traffic.received, traffic.sent, traffic.failed), (1, 2, 1));
+        assert_eq!(of(traffic.passed), (1, 2, 1));
     }
 }

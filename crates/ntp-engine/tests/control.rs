@@ -11,7 +11,10 @@ use ntp_control::{
     ClientList, ClientOrder, Credentials, Progress, QueryError, Request, Response, Session,
 };
 use ntp_discipline::Now;
-use ntp_engine::{Endpoint, Engine, Input, InterfaceDescription, Output, Setup};
+use ntp_engine::{
+    Arrival, Endpoint, Engine, Input, InterfaceDescription, LONGEST_REPLY, Output, Setup, Shard,
+    Verdict,
+};
 use ntp_keys::{KeyAlgorithm, KeyTable, SymmetricKey};
 use ntp_wire::{
     AssociationId, KeyId, Monotonic, Timestamp,
@@ -29,6 +32,8 @@ struct Lab {
     now: Now,
     session: Session,
     reader: SocketAddr,
+    /// Other threads' parts of the packet path.
+    shards: Vec<Shard>,
 }
 
 impl Lab {
@@ -58,6 +63,7 @@ impl Lab {
             now,
             session: Session::new(1),
             reader: "203.0.113.5:40000".parse().unwrap(),
+            shards: Vec::new(),
         }
     }
 
@@ -134,7 +140,27 @@ impl Lab {
         let remote = SocketAddr::new(std::net::Ipv4Addr::from_bits(address).into(), 4000);
         let mut packet = [0; 48];
         packet[0] = 0x23;
-        assert_eq!(self.datagram(remote, &packet).len(), 1);
+        if self.shards.is_empty() {
+            assert_eq!(self.datagram(remote, &packet).len(), 1);
+            return;
+        }
+        let place = address as usize % self.shards.len();
+        let verdict = self.shard(place, remote, &packet);
+        assert_eq!(verdict, Verdict::Reply(48));
+    }
+
+    /// What one of the other threads says to a packet.
+    fn shard(&self, place: usize, remote: SocketAddr, packet: &[u8]) -> Verdict {
+        let arrival = Arrival {
+            received: self.now.wall,
+            now: self.now,
+            local: "192.0.2.9".parse().unwrap(),
+            remote,
+        };
+        let mut reply = [0; LONGEST_REPLY];
+        self.shards[place]
+            .take_turn()
+            .respond(&arrival, packet, &mut reply)
     }
 
     fn nonce(&mut self) -> String {
@@ -284,9 +310,21 @@ fn what_is_asked_for_by_name_comes_in_the_order_of_the_table() {
 /// As ntpq reads it, a piece at a time, while some of them go on asking.
 #[test]
 fn a_hundred_thousand_clients_are_read() {
-    const CLIENTS: u32 = 100_000;
+    read_clients(Lab::new(CONF), 100_000);
+}
+
+#[test]
+fn clients_of_all_threads_are_read() {
     let mut lab = Lab::new(CONF);
-    for number in 0..CLIENTS {
+    for number in 0..100 {
+        lab.client(0x0a00_0000 | number);
+    }
+    lab.shards = lab.engine.share(3);
+    read_clients(lab, 20_000);
+}
+
+fn read_clients(mut lab: Lab, count: u32) {
+    for number in 0..count {
         lab.client(0x0a00_0000 | number);
     }
     lab.wait(Elapsed::from_secs(3));
@@ -324,12 +362,100 @@ fn a_hundred_thousand_clients_are_read() {
         }
         lab.wait(Elapsed::from_millis(1));
     }
-    assert_eq!(list.len(), CLIENTS as usize);
+    assert_eq!(list.len(), count as usize);
     assert!(list.updates() > 0);
     let view = ntp_control::View::new(lab.now.wall);
     let table = list.table(ClientOrder::Count, true, &view);
     let first = table.lines().nth(2).unwrap();
     assert!(first.contains(" 2  4000 10."), "{first}");
+}
+
+#[test]
+fn other_threads_count_with_the_rest() {
+    let mut lab = Lab::new(CONF);
+    lab.client(0x0a00_0001);
+    lab.shards = lab.engine.share(2);
+    for number in 2..8 {
+        lab.client(0x0a00_0000 | number);
+    }
+    assert_eq!(lab.shard(1, "10.0.0.7:0".parse().unwrap(), &[0x23; 48]), {
+        Verdict::Drop(ntp_engine::DropReason::BadFormat)
+    });
+    lab.shards[1]
+        .take_turn()
+        .note_not_sent("192.0.2.9".parse().unwrap());
+    let system = Request::read_variables(
+        AssociationId::SYSTEM,
+        "ss_received,ss_processed,ss_badformat,io_received,io_sent,io_sendfailed,mru_depth",
+    );
+    // The question and those who asked the time, one of whom got no answer.
+    assert_eq!(
+        lab.text(&system),
+        "mru_depth=7, ss_received=9, ss_badformat=1, ss_processed=7,\r\nio_received=9, \
+         io_sent=6, io_sendfailed=1\r\n"
+    );
+    let answer = lab.ask(&ordered(b"ifstats"), Some(&key()));
+    let text = String::from_utf8(answer.unwrap().unwrap().data).unwrap();
+    assert!(text.contains("rx.0=10, tx.0=7"), "{text}");
+    let answer = lab.ask(&ordered(b"addr_restrictions"), Some(&key()));
+    let text = String::from_utf8(answer.unwrap().unwrap().data).unwrap();
+    assert!(text.contains("hits.2=11"), "{text}");
+}
+
+/// All of them together keep no more clients than one would.
+#[test]
+fn the_bounds_are_for_all_threads_together() {
+    let mut lab = Lab::new(&format!("{CONF}mru maxdepth 90 mindepth 90\n"));
+    for number in 0..100 {
+        lab.client(0x0a00_0000 | number);
+    }
+    lab.shards = lab.engine.share(2);
+    for number in 0..1000 {
+        lab.client(0x0b00_0000 | number);
+    }
+    let monitor = Request::read_variables(AssociationId::SYSTEM, "mru_depth,mru_maxdepth");
+    assert_eq!(lab.text(&monitor), "mru_depth=90, mru_maxdepth=90\r\n");
+}
+
+/// What the engine publishes is what the other threads answer from.
+#[test]
+fn other_threads_follow_the_configuration() {
+    let mut lab = Lab::new(CONF);
+    lab.shards = lab.engine.share(1);
+    lab.client(0x0a00_0001);
+    lab.signed(Opcode::CONFIGURE, "restrict 10.0.0.0 mask 255.0.0.0 ignore");
+    let verdict = lab.shard(0, "10.0.0.1:4000".parse().unwrap(), &[0x23; 48]);
+    assert_eq!(verdict, Verdict::Drop(ntp_engine::DropReason::Restricted));
+}
+
+/// A request that takes the engine is answered by it though another thread has seen it first.
+#[test]
+fn what_another_thread_leaves_to_the_engine_is_answered() {
+    let mut lab = Lab::new(CONF);
+    lab.shards = lab.engine.share(1);
+    let question = lab
+        .session
+        .ask(
+            &Request::read_variables(AssociationId::SYSTEM, "leap"),
+            None,
+            Monotonic::START,
+        )
+        .unwrap();
+    let Verdict::Engine(flags) = lab.shard(0, lab.reader, &question) else {
+        panic!("it is no plain request");
+    };
+    let input = Input::Screened {
+        received: lab.now.wall,
+        local: "192.0.2.9".parse().unwrap(),
+        remote: lab.reader,
+        flags,
+        data: &question,
+    };
+    lab.engine.handle(lab.now, input);
+    let sent = std::iter::from_fn(|| lab.engine.poll())
+        .filter(|output| matches!(output, Output::Send { .. }))
+        .count();
+    assert_eq!(sent, 1);
 }
 
 impl Lab {

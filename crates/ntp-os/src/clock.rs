@@ -11,7 +11,10 @@ use std::{io, path::PathBuf, time::Duration as Elapsed};
 use ntp_discipline::{Adjustment, Applied, Clock, ClockError, Now};
 use ntp_wire::{Duration, Ppm, Precision};
 
-use self::{kernel::KernelClock, shared::SharedClock};
+use self::{
+    kernel::KernelClock,
+    shared::{SharedClock, SharedLine},
+};
 use crate::stamp::{KernelReading, KernelStamp};
 
 pub use self::spec::{ClockSpec, ClockSpecError, VirtualSpec};
@@ -21,13 +24,40 @@ pub use self::spec::{ClockSpec, ClockSpecError, VirtualSpec};
 ///
 /// All three count the same monotonic clock, `CLOCK_MONOTONIC`.
 #[derive(Debug)]
-pub struct SystemClock(Kind);
+pub struct SystemClock {
+    kind: Kind,
+    reader: ClockReader,
+}
 
 #[derive(Debug)]
 enum Kind {
     Kernel(KernelClock),
     Virtual(SharedClock),
     Null,
+}
+
+/// Reads a [`SystemClock`] in another thread.
+#[derive(Clone, Debug)]
+pub struct ClockReader(Option<SharedLine>);
+
+impl ClockReader {
+    /// As [`SystemClock::read_at`].
+    pub fn read_at(&self, stamp: Option<KernelStamp>) -> (Now, Now) {
+        let reading = KernelReading::take();
+        let age = stamp.and_then(|stamp| reading.age_of(stamp));
+        let now = self.before(&reading, Elapsed::ZERO);
+        (now, self.before(&reading, age.unwrap_or_default()))
+    }
+
+    /// What the clock showed `age` before `reading`.
+    fn before(&self, reading: &KernelReading, age: Elapsed) -> Now {
+        let monotonic = reading.monotonic_before(age);
+        let wall = match &self.0 {
+            Some(line) => line.wall_before(reading.monotonic, age),
+            None => reading.real - to_duration(age),
+        };
+        Now { wall, monotonic }
+    }
 }
 
 impl SystemClock {
@@ -37,36 +67,43 @@ impl SystemClock {
     ///
     /// [`OpenClockError`] if the state file of a virtual clock cannot be read or written.
     pub fn open(spec: &ClockSpec) -> Result<Self, OpenClockError> {
-        Ok(Self(match spec {
+        let kind = match spec {
             ClockSpec::Kernel => Kind::Kernel(KernelClock::new()),
             ClockSpec::Virtual(spec) => Kind::Virtual(SharedClock::open(spec)?),
             ClockSpec::None => Kind::Null,
-        }))
+        };
+        let reader = ClockReader(match &kind {
+            Kind::Virtual(clock) => Some(clock.line()),
+            Kind::Kernel(_) | Kind::Null => None,
+        });
+        Ok(Self { kind, reader })
+    }
+
+    /// What other threads read it with.
+    pub fn reader(&self) -> ClockReader {
+        self.reader.clone()
     }
 
     /// What the clock showed when a datagram with this stamp arrived; without a stamp, or with one
     /// that cannot be right, what it shows now.
     pub fn arrival(&self, stamp: Option<KernelStamp>) -> Now {
-        let reading = KernelReading::take();
-        let age = stamp.and_then(|stamp| reading.age_of(stamp));
-        self.before(&reading, age.unwrap_or_default())
+        self.read_at(stamp).1
     }
 
     /// What the clock shows now, and what it showed when a datagram with this stamp arrived: both
     /// of one reading, for there may be hundreds of thousands of them a second.
     pub fn read_at(&self, stamp: Option<KernelStamp>) -> (Now, Now) {
-        let reading = KernelReading::take();
-        let age = stamp.and_then(|stamp| reading.age_of(stamp));
-        let now = self.before(&reading, Elapsed::ZERO);
-        (now, self.before(&reading, age.unwrap_or_default()))
+        self.reader.read_at(stamp)
     }
 
     /// What the clock shows now, and what it showed when a datagram with this stamp left; `None` if
     /// that cannot be right.
     pub fn departure(&self, stamp: KernelStamp) -> (Now, Option<Now>) {
         let reading = KernelReading::take();
-        let left = reading.age_of(stamp).map(|age| self.before(&reading, age));
-        (self.before(&reading, Elapsed::ZERO), left)
+        let left = reading
+            .age_of(stamp)
+            .map(|age| self.reader.before(&reading, age));
+        (self.reader.before(&reading, Elapsed::ZERO), left)
     }
 
     /// Whether the program may adjust it, tried without moving it: the kernel's clock gets the
@@ -77,7 +114,7 @@ impl SystemClock {
     /// [`ClockError::NotPermitted`] if the kernel says so, as it does without CAP_SYS_TIME. The
     /// clock that never moves gives no error: it says [`Applied::Ignored`].
     pub fn check_permission(&self) -> Result<(), ClockError> {
-        match &self.0 {
+        match &self.kind {
             Kind::Kernel(_) => KernelClock::check_permission(),
             Kind::Virtual(_) | Kind::Null => Ok(()),
         }
@@ -86,7 +123,7 @@ impl SystemClock {
     /// How much faster than the monotonic clock it runs now. The kernel's own does not: what
     /// steers one of them steers both.
     pub fn gain(&self) -> Ppm {
-        match &self.0 {
+        match &self.kind {
             Kind::Virtual(clock) => clock.gain(KernelReading::take().monotonic),
             Kind::Kernel(_) | Kind::Null => Ppm::ZERO,
         }
@@ -101,7 +138,7 @@ impl SystemClock {
     ///
     /// [`ClockError`] as in [`Clock::adjust`].
     pub fn slew(&mut self, by: Duration) -> Result<Applied, ClockError> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Kernel(_) => KernelClock::slew(by),
             Kind::Virtual(clock) => clock.slew(KernelReading::take().monotonic, by),
             Kind::Null => Ok(Applied::Ignored),
@@ -113,27 +150,17 @@ impl SystemClock {
     pub fn precision(&self) -> Precision {
         precision::measure(|| self.read().wall)
     }
-
-    /// What the clock showed `age` before `reading`.
-    fn before(&self, reading: &KernelReading, age: Elapsed) -> Now {
-        let monotonic = reading.monotonic_before(age);
-        let wall = match &self.0 {
-            Kind::Virtual(clock) => clock.wall_before(reading.monotonic, age),
-            Kind::Kernel(_) | Kind::Null => reading.real - to_duration(age),
-        };
-        Now { wall, monotonic }
-    }
 }
 
 impl Clock for SystemClock {
     fn read(&self) -> Now {
-        self.before(&KernelReading::take(), Elapsed::ZERO)
+        self.reader.before(&KernelReading::take(), Elapsed::ZERO)
     }
 
     /// A virtual clock with a state file answers [`ClockError::System`], and does not change, if
     /// the file cannot be written.
     fn adjust(&mut self, change: &Adjustment) -> Result<Applied, ClockError> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Kernel(clock) => clock.adjust(change),
             Kind::Virtual(clock) => clock.adjust(KernelReading::take().monotonic, change),
             Kind::Null => Ok(Applied::Ignored),

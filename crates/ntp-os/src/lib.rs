@@ -21,7 +21,7 @@
 //! # Map
 //!
 //! - the clock: [`SystemClock`], of the kind that a [`ClockSpec`] names; [`KernelStamp`] is what
-//!   the kernel notes when a datagram arrives or leaves
+//!   the kernel notes when a datagram arrives or leaves; a [`ClockReader`] is for other threads
 //! - datagrams: [`NtpSocket`], opened with [`SocketOptions`], fills a [`Batch`] of [`Datagram`]s,
 //!   sends what an [`Outbox`] holds, and tells by [`Departures`] when it left
 //! - answers from the network driver: [`DriverResponder`], which is attached to interfaces and told
@@ -53,7 +53,7 @@ mod syslog;
 mod xdp;
 
 pub use address_watch::AddressWatch;
-pub use clock::{ClockSpec, ClockSpecError, OpenClockError, SystemClock, VirtualSpec};
+pub use clock::{ClockReader, ClockSpec, ClockSpecError, OpenClockError, SystemClock, VirtualSpec};
 pub use daemon::{DaemonError, Readiness, daemonise};
 pub use file::{FileContents, ReadFileError, read_file, write_atomically, write_pid_file};
 pub use interface::{Interface, interfaces};

@@ -3,6 +3,7 @@
 mod batch;
 mod departure;
 mod outbox;
+mod share;
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -89,6 +90,10 @@ impl NtpSocket {
     }
 
     fn open(address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
+        Self::bound(Self::prepare(address, options)?, address)
+    }
+
+    fn prepare(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
         let domain = Domain::for_address(address);
         let with_flags = Type::DGRAM.nonblocking().cloexec();
         let socket = match Socket::new_raw(domain, with_flags, Some(Protocol::UDP)) {
@@ -117,6 +122,10 @@ impl NtpSocket {
         // Without stamps the program's own reading must do.
         let _ = setsockopt(&socket, sockopt::ReceiveTimestampns, &true);
         socket.set_reuse_address(options.reuse_address)?;
+        Ok(socket)
+    }
+
+    fn bound(socket: Socket, address: SocketAddr) -> io::Result<Self> {
         socket.bind(&address.into())?;
         let local_address = socket
             .local_addr()?

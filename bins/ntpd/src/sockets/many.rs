@@ -136,6 +136,7 @@ impl Sockets {
         self.many.push(Open {
             token,
             socket,
+            siblings: Vec::new(),
             name: one.name.clone(),
             interface: 0,
         });

@@ -3,6 +3,8 @@
 //! Pieces go from the client that was silent for longest to the newest, and nothing is remembered
 //! of who reads them: each request says which clients the reader knows already, newest first, and
 //! the answer goes on after the first of them that has not been heard since.
+//!
+//! Where several threads answer requests, each has a list of its own, and one comes after the other.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,7 +15,7 @@ use ntp_wire::{
 };
 
 use super::listing::{Items, Listing};
-use crate::Engine;
+use crate::{Engine, Responder};
 
 /// Fragments of an answer at most.
 const MOST_FRAGMENTS: usize = 128;
@@ -131,7 +133,8 @@ impl<'a> Wanted<'a> {
         Ok(self)
     }
 
-    fn takes(&self, client: &Client, now: Monotonic, endpoint: Option<u16>) -> bool {
+    /// Whether a client in the list of `responder` is wanted.
+    fn takes(&self, client: &Client, now: Monotonic, responder: &Responder) -> bool {
         let has = RestrictFlags::from_bits;
         client.count >= self.least_count
             && (self.all_of == 0 || client.restriction.contains(has(self.all_of)))
@@ -141,7 +144,9 @@ impl<'a> Wanted<'a> {
             && self
                 .age
                 .is_none_or(|age| now.since(client.last_seen).as_secs() <= age)
-            && (self.local.is_none() || endpoint == Some(client.endpoint))
+            && self
+                .local
+                .is_none_or(|local| responder.endpoint_of(local) == Some(client.endpoint))
     }
 }
 
@@ -154,37 +159,49 @@ impl Engine {
     ) -> Result<Vec<u8>, ErrorCode> {
         let wanted = wanted.bounded()?;
         let now = self.now.monotonic;
-        let clients = self.responder.clients();
+        let everyone = self.everyone();
         let last = |client: &Client| self.epoch.wall_at(client.last_seen).to_wire();
         let mut listing = Listing::default();
         let mut items = Items(&mut listing);
 
         let start = wanted.known.iter().find_map(|(address, time)| {
-            let client = clients.lookup(*address)?;
-            // One client is asked for by its address alone.
-            let is_same = last(client) == *time || (wanted.limit == 1 && time.is_zero());
-            is_same.then_some(client)
+            everyone.responders().enumerate().find_map(|(place, one)| {
+                let client = one.clients().lookup(*address)?;
+                // One client is asked for by its address alone.
+                let is_same = last(client) == *time || (wanted.limit == 1 && time.is_zero());
+                is_same.then_some((place, client))
+            })
         });
-        let mut list: Box<dyn Iterator<Item = &Client>> = match start {
+        let from = |place: usize| {
+            everyone.responders().skip(place).flat_map(|one| {
+                one.clients()
+                    .oldest_first()
+                    .map(move |client| (one, client))
+            })
+        };
+        let mut list: Box<dyn Iterator<Item = (&Responder, &Client)>> = match start {
             // All of them were heard since: the reader knows older ones to ask with.
             None if !wanted.known.is_empty() => return Err(ErrorCode::UNKNOWN_VARIABLE),
-            None => Box::new(clients.oldest_first()),
-            Some(client) => {
+            None => Box::new(from(0)),
+            Some((place, client)) => {
                 items.time("last.older", last(client));
                 let port = client.port;
                 items.plain("addr.older", SocketAddr::new(client.address, port));
-                match clients.after(client.address) {
-                    Some(after) if wanted.limit > 1 => Box::new(after),
-                    _ => Box::new(core::iter::once(client)),
+                let mut responders = everyone.responders().skip(place);
+                let one = responders.next().unwrap_or(&self.responder);
+                match one.clients().after(client.address) {
+                    Some(after) if wanted.limit > 1 => Box::new(
+                        after
+                            .map(move |client| (one, client))
+                            .chain(from(place + 1)),
+                    ),
+                    _ => Box::new(core::iter::once((one, client))),
                 }
             }
         };
         if let Some(nonce) = self.nonces.make(reader, now) {
             items.plain("nonce", nonce);
         }
-        let endpoint = wanted
-            .local
-            .and_then(|local| self.responder.endpoint_of(local));
         let room = wanted.fragments * Fragment::LONGEST;
         let mut newest = None;
         let mut count = 0;
@@ -194,10 +211,10 @@ impl Engine {
             {
                 break false;
             }
-            let Some(client) = list.next() else {
+            let Some((one, client)) = list.next() else {
                 break true;
             };
-            if !wanted.takes(client, now, endpoint) {
+            if !wanted.takes(client, now, one) {
                 continue;
             }
             let mode_and_version = (client.mode as u8) | client.version.value() << 3;

@@ -1,11 +1,11 @@
 //! What was counted, in the variables of the system: `sysstats`, `monstats`, `authinfo`,
 //! `iostats`, `timerstats` and `kerninfo` of ntpq.
 
-use ntp_restrict::{ClientTableLimits, RestrictFlags};
+use ntp_restrict::{ClientTable, ClientTableLimits, RestrictFlags};
 use ntp_wire::Leap;
 
 use super::{listing::Items, peer::milliseconds};
-use crate::Engine;
+use crate::{Engine, Responder};
 
 /// Parts per million that the frequency can be corrected by.
 const FREQUENCY_TOLERANCE: u16 = 500;
@@ -35,7 +35,7 @@ impl Engine {
     }
 
     fn packet_counter(&self, name: &str) -> Option<u64> {
-        let counters = self.responder.counters();
+        let counters = self.everyone().counters();
         Some(match name {
             "ss_uptime" | "ss_reset" => self.uptime(),
             "ss_received" => counters.received,
@@ -56,7 +56,7 @@ impl Engine {
     }
 
     fn key_counter(&self, name: &str) -> Option<u64> {
-        let counters = self.responder.counters();
+        let counters = self.everyone().counters();
         Some(match name {
             "authreset" => self.uptime(),
             "authkeys" => self.keys.len() as u64,
@@ -72,11 +72,13 @@ impl Engine {
 
     fn traffic_counter(&self, name: &str) -> Option<u64> {
         let traffic = &self.traffic;
+        let mut passed = traffic.passed;
+        passed.add(&self.everyone().passed(None));
         Some(match name {
             "iostats_reset" | "timerstats_reset" => self.uptime(),
-            "io_received" | "io_goodwakeups" | "io_wakeups" => traffic.received,
-            "io_sent" => traffic.sent,
-            "io_sendfailed" => traffic.failed,
+            "io_received" | "io_goodwakeups" | "io_wakeups" => passed.received,
+            "io_sent" => passed.sent,
+            "io_sendfailed" => passed.failed,
             "timer_xmts" => traffic.polls,
             // There are no buffers of our own between the kernel and the one who answers.
             "total_rbuf" | "free_rbuf" | "used_rbuf" | "rbuf_lowater" => 0,
@@ -86,8 +88,10 @@ impl Engine {
     }
 
     fn client_counter(&self, name: &str) -> Option<u64> {
-        let clients = self.responder.clients();
-        let limits = clients.limits();
+        let everyone = self.everyone();
+        let tables = || everyone.responders().map(Responder::clients);
+        let depth = tables().map(ClientTable::len).sum::<usize>();
+        let limits = self.client_limits;
         let kibibytes = |count: usize| {
             let octets = count.saturating_mul(ClientTableLimits::OCTETS_PER_CLIENT);
             (octets.saturating_add(512) / 1024) as u64
@@ -99,12 +103,12 @@ impl Engine {
                 };
                 1 | u64::from(self.view.restrictions.entries().iter().any(limited)) << 1
             }
-            "mru_depth" => clients.len() as u64,
-            "mru_deepest" => clients.peak() as u64,
+            "mru_depth" => depth as u64,
+            "mru_deepest" => tables().map(ClientTable::peak).sum::<usize>() as u64,
             "mru_mindepth" => limits.least as u64,
             "mru_maxdepth" => limits.most as u64,
             "mru_maxage" => limits.age.map_or(0, |age| age.as_secs()),
-            "mru_mem" => kibibytes(clients.len()),
+            "mru_mem" => kibibytes(depth),
             "mru_maxmem" => kibibytes(limits.most),
             _ => return None,
         })

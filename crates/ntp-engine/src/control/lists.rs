@@ -17,6 +17,7 @@ impl Engine {
     pub(super) fn address_list(&self) -> Vec<u8> {
         let mut listing = Listing::default();
         let mut items = Items(&mut listing);
+        let everyone = self.everyone();
         for (number, interface) in self.traffic.interfaces.iter().enumerate() {
             let known = &interface.description;
             let has = |is: bool, flag: u16| if is { flag } else { 0 };
@@ -40,9 +41,11 @@ impl Engine {
             items.plain(&format!("flags.{number}"), format_args!("{flags:#x}"));
             items.plain(&format!("tl.{number}"), 0);
             items.plain(&format!("mc.{number}"), known.groups);
-            items.plain(&format!("rx.{number}"), interface.received);
-            items.plain(&format!("tx.{number}"), interface.sent);
-            items.plain(&format!("txerr.{number}"), interface.failed);
+            let mut passed = interface.passed;
+            passed.add(&everyone.passed(Some(known.address.ip())));
+            items.plain(&format!("rx.{number}"), passed.received);
+            items.plain(&format!("tx.{number}"), passed.sent);
+            items.plain(&format!("txerr.{number}"), passed.failed);
             items.plain(&format!("pc.{number}"), peers);
             items.plain(&format!("up.{number}"), age);
         }
@@ -53,11 +56,11 @@ impl Engine {
     pub(super) fn restriction_list(&self) -> Vec<u8> {
         let mut listing = Listing::default();
         let mut items = Items(&mut listing);
-        let hits = self.responder.hits();
+        let everyone = self.everyone();
         for (number, entry) in self.view.restrictions.entries().iter().enumerate() {
             items.plain(&format!("addr.{number}"), entry.target.address());
             items.plain(&format!("mask.{number}"), entry.target.mask());
-            items.plain(&format!("hits.{number}"), hits.of(entry.target));
+            items.plain(&format!("hits.{number}"), everyone.hits_of(entry.target));
             items.plain(&format!("flags.{number}"), words(entry));
         }
         listing.into_bytes()

@@ -44,6 +44,7 @@ impl Engine {
             clock: ClockView::new(&self.system.state, self.precision, served),
             port: self.port,
         });
+        self.shards.publish(&self.view);
         self.outputs
             .push_back(Output::Publish(Arc::clone(&self.view)));
     }

@@ -103,7 +103,7 @@ impl Engine {
             return;
         }
         self.next_system_record = self.now.monotonic + SYSTEM_INTERVAL;
-        let now = *self.responder.counters();
+        let now = self.everyone().counters();
         let before = std::mem::replace(&mut self.recorded_counters, now);
         self.record(StatisticsKind::System, || {
             let counts = [

@@ -1,6 +1,10 @@
 //! A virtual clock, and the file by which it goes from one process to the next.
 
-use std::{path::PathBuf, time::Duration as Elapsed};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration as Elapsed,
+};
 
 use ntp_discipline::{Adjustment, Applied, ClockError, VirtualClock};
 use ntp_wire::{Duration, Monotonic, Ppm, Timestamp};
@@ -11,9 +15,13 @@ use crate::stamp::KernelReading;
 /// A virtual clock of the process, or of several processes one after the other.
 #[derive(Debug)]
 pub(super) struct SharedClock {
-    line: Line,
+    line: SharedLine,
     state: Option<PathBuf>,
 }
+
+/// The line of a clock, for all threads that read it.
+#[derive(Clone, Debug)]
+pub(super) struct SharedLine(Arc<Mutex<Line>>);
 
 /// A clock that runs on a straight line, and on another one from some time on.
 #[derive(Clone, Debug)]
@@ -37,7 +45,7 @@ impl SharedClock {
             && let Some(state) = ClockState::load(path)?
         {
             return Ok(Self {
-                line: state.to_line(),
+                line: SharedLine::new(state.to_line()),
                 state: Some(path.clone()),
             });
         }
@@ -55,22 +63,19 @@ impl SharedClock {
                 })?;
         }
         Ok(Self {
-            line,
+            line: SharedLine::new(line),
             state: spec.state.clone(),
         })
     }
 
-    /// What the clock shows at `at`, less what it went on in the `age` before. Its rate may have
-    /// changed meanwhile: of no account where the age is that of a datagram.
-    pub(super) fn wall_before(&self, at: Monotonic, age: Elapsed) -> Timestamp {
-        let clock = self.line.at(at);
-        let gained = Duration::from_seconds_f64(age.as_secs_f64() * gain(&clock) * 1e-6);
-        clock.wall(at) - to_duration(age) - gained
+    /// Its line, to be read elsewhere.
+    pub(super) fn line(&self) -> SharedLine {
+        self.line.clone()
     }
 
     /// How much faster than the monotonic clock it runs.
     pub(super) fn gain(&self, at: Monotonic) -> Ppm {
-        Ppm::new(gain(&self.line.at(at)))
+        Ppm::new(gain(&self.line.get().at(at)))
     }
 
     pub(super) fn adjust(
@@ -78,11 +83,11 @@ impl SharedClock {
         at: Monotonic,
         change: &Adjustment,
     ) -> Result<Applied, ClockError> {
-        let mut line = self.line.clone();
+        let mut line = self.line.get().clone();
         let applied = line.adjust(at, change);
         if applied == Applied::Status {
             // A leap second to come is not kept: the next process will be told of it as well.
-            self.line = line;
+            *self.line.get() = line;
         } else {
             self.change(line, at)?;
         }
@@ -91,7 +96,7 @@ impl SharedClock {
 
     /// See [`SystemClock::slew`](super::SystemClock::slew).
     pub(super) fn slew(&mut self, at: Monotonic, by: Duration) -> Result<Applied, ClockError> {
-        let mut line = self.line.clone();
+        let mut line = self.line.get().clone();
         let applied = line.slew(at, by);
         self.change(line, at)?;
         Ok(applied)
@@ -105,8 +110,26 @@ impl SharedClock {
                 .save(path)
                 .map_err(|error| ClockError::System(error.raw_os_error().unwrap_or_default()))?;
         }
-        self.line = line;
+        *self.line.get() = line;
         Ok(())
+    }
+}
+
+impl SharedLine {
+    fn new(line: Line) -> Self {
+        Self(Arc::new(Mutex::new(line)))
+    }
+
+    fn get(&self) -> MutexGuard<'_, Line> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the clock shows at `at`, less what it went on in the `age` before. Its rate may have
+    /// changed meanwhile: of no account where the age is that of a datagram.
+    pub(super) fn wall_before(&self, at: Monotonic, age: Elapsed) -> Timestamp {
+        let clock = self.get().at(at);
+        let gained = Duration::from_seconds_f64(age.as_secs_f64() * gain(&clock) * 1e-6);
+        clock.wall(at) - to_duration(age) - gained
     }
 }
 
@@ -203,14 +226,15 @@ mod tests {
     fn it_makes_a_leap_second() {
         let midnight = Timestamp::from_unix(1_483_228_800, 0);
         let mut clock = SharedClock {
-            line: Line {
+            line: SharedLine::new(Line {
                 clock: VirtualClock::new(midnight, at(60), Ppm::ZERO),
                 slew: None,
-            },
+            }),
             state: None,
         };
         clock
             .line
+            .get()
             .clock
             .adjust(at(60), &Adjustment::Step(-Duration::from_seconds(60)));
         let status = ntp_discipline::ClockStatus {
@@ -221,10 +245,10 @@ mod tests {
         assert_eq!(clock.adjust(at(60), &asked), Ok(Applied::Status));
         clock.adjust(at(90), &Adjustment::Rate(Ppm::ZERO)).unwrap();
         assert_eq!(
-            clock.wall_before(at(119), Elapsed::ZERO),
+            clock.line.wall_before(at(119), Elapsed::ZERO),
             midnight - Duration::from_seconds(1)
         );
-        assert_eq!(clock.wall_before(at(121), Elapsed::ZERO), midnight);
+        assert_eq!(clock.line.wall_before(at(121), Elapsed::ZERO), midnight);
     }
 
     #[test]

@@ -125,7 +125,7 @@ fn a_clock_with_a_state_goes_from_process_to_process() {
     for spec in [&later, &first] {
         let two = open(spec);
         assert!(is_about(ahead(&two), 7.0), "{spec}");
-        let Kind::Virtual(clock) = &two.0 else {
+        let Kind::Virtual(clock) = &two.kind else {
             panic!("not a virtual clock");
         };
         assert!(format!("{clock:?}").contains("-20"), "{clock:?}");

@@ -305,3 +305,67 @@ fn mio_tells_of_datagrams() {
     receive(&server, 1);
     poll.registry().deregister(&mut server).unwrap();
 }
+
+#[test]
+fn each_client_has_its_own_among_siblings_and_the_rest_stays() {
+    for (address, clients) in [
+        (
+            "127.0.0.1:0",
+            [1, 2, 3, 4, 5, 6, 7, 8].map(|last| format!("127.0.0.{last}:0")),
+        ),
+        ("[::1]:0", [(); 8].map(|()| "[::1]:0".to_owned())),
+    ] {
+        let server = bind(address);
+        let options = SocketOptions::default();
+        let siblings = server.open_siblings(2, &options).unwrap();
+        let to = server.local_address();
+        let all: Vec<&NtpSocket> = core::iter::once(&server).chain(&siblings).collect();
+        // Which of the sockets a datagram came to.
+        let came_to = |first: u8, client: &NtpSocket| {
+            client.send_to(&[first, 0, 0], to, None).unwrap();
+            let start = Instant::now();
+            loop {
+                assert!(start.elapsed() < Duration::from_secs(5), "nowhere");
+                for (place, socket) in all.iter().enumerate() {
+                    let mut batch = Batch::new();
+                    if socket.receive(&mut batch).unwrap() > 0 {
+                        return place;
+                    }
+                }
+            }
+        };
+        let (request, answer) = (4 << 3 | 3, 4 << 3 | 4);
+        let mut used = std::collections::BTreeSet::new();
+        for client in &clients {
+            server.share(0).unwrap();
+            assert_eq!(came_to(request, &bind(client)), 0);
+            server.share(2).unwrap();
+            assert_eq!(came_to(answer, &bind(client)), 0);
+            let place = came_to(request, &bind(client));
+            // Another port, the same client.
+            assert_eq!(came_to(request, &bind(client)), place);
+            used.insert(place);
+        }
+        let expected: &[usize] = if to.is_ipv4() {
+            &[1, 2]
+        } else {
+            &[*used.first().unwrap()]
+        };
+        assert_eq!(used.iter().copied().collect::<Vec<_>>(), expected);
+        assert!(!used.contains(&0));
+        // What has no contents has no mode.
+        bind(&clients[0]).send_to(&[], to, None).unwrap();
+        receive(&server, 1);
+    }
+}
+
+/// A second server must hear that there is one, also where that shares its address among threads.
+#[test]
+fn siblings_leave_no_room_for_strangers() {
+    let server = bind("127.0.0.1:0");
+    let siblings = server.open_siblings(1, &SocketOptions::default()).unwrap();
+    let stranger = NtpSocket::bind(server.local_address(), &SocketOptions::default());
+    let source = stranger.unwrap_err().source;
+    assert_eq!(source.kind(), ErrorKind::AddrInUse);
+    drop(siblings);
+}
