@@ -355,9 +355,12 @@ impl Driver {
         let Some(reply) = reply else {
             return;
         };
-        if let Some(length) = self.engine.respond(&arrival, datagram.data, reply) {
+        if let Some(answer) = self.engine.respond(&arrival, datagram.data, reply) {
             // The socket is bound to the address that was asked.
-            self.outbox.queue(length, datagram.from, None);
+            self.outbox.queue(answer.length, datagram.from, None);
+            if answer.stamped {
+                self.outbox.want_departure();
+            }
         }
         self.drain();
     }
@@ -389,12 +392,25 @@ impl Driver {
             return;
         };
         let local = socket.local_address().ip();
+        let is_stamped = self.outbox.stamped().next().is_some();
+        let can_stamp = is_stamped && socket.can_stamp();
+        if is_stamped && !can_stamp {
+            // The next best is to look at the clock.
+            let now = self.clock.read();
+            for (remote, data) in self.outbox.stamped() {
+                let at = now.wall;
+                self.engine.handle(now, Input::Sent { at, remote, data });
+            }
+        }
         let mut failed = Vec::new();
         socket.send_all(&mut self.outbox, |remote, error| {
             failed.push((remote, error))
         });
         for (remote, error) in failed {
             self.sent(local, remote, Err(error));
+        }
+        if can_stamp {
+            self.tell_departures(token);
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 use mio::{Events, Interest, Poll, Token, Waker};
 use nix::sys::signal::SigSet;
 use ntp_engine::{Arrival, Shard, Verdict};
-use ntp_os::{Batch, ClockReader, NtpSocket, Outbox};
+use ntp_os::{Batch, ClockReader, Departures, NtpSocket, Outbox};
 use ntp_restrict::RestrictFlags;
 use ntp_wire::Timestamp;
 
@@ -87,6 +87,7 @@ impl Team {
                 sockets: Vec::new(),
                 next_token: token::FIRST_SOCKET,
                 outbox: Outbox::new(),
+                departures: Departures::new(),
                 unread: Vec::new(),
             };
             thread::Builder::new()
@@ -146,6 +147,7 @@ struct Thread {
     sockets: Vec<(Token, NtpSocket)>,
     next_token: usize,
     outbox: Outbox,
+    departures: Departures,
     /// Sockets that may hold more than was taken: they will not be told of again.
     unread: Vec<Token>,
 }
@@ -257,7 +259,12 @@ impl Thread {
                 };
                 match turn.respond(&arrival, datagram.data, reply) {
                     // The socket is bound to the address that was asked.
-                    Verdict::Reply(length) => outbox.queue(length, datagram.from, None),
+                    Verdict::Reply(answer) => {
+                        outbox.queue(answer.length, datagram.from, None);
+                        if answer.stamped {
+                            outbox.want_departure();
+                        }
+                    }
                     Verdict::Drop(_) => {}
                     Verdict::Engine(flags) => left.push(Report::Datagram {
                         received: received.wall,
@@ -269,6 +276,15 @@ impl Thread {
                 }
             }
         }
+        let is_stamped = outbox.stamped().next().is_some();
+        if is_stamped && !socket.can_stamp() {
+            // The next best is to look at the clock.
+            let at = clock.read_at(None).0.wall;
+            let mut turn = shard.take_turn();
+            for (remote, data) in outbox.stamped() {
+                turn.departed(remote, data, at, at);
+            }
+        }
         socket.send_all(&mut self.outbox, |remote, error| {
             left.push(Report::NotSent { remote, error });
         });
@@ -278,6 +294,29 @@ impl Thread {
                 self.shard.take_turn().note_not_sent(local);
             }
             self.tell(report);
+        }
+        if socket.has_departures() {
+            self.note_departures(socket);
+        }
+    }
+
+    /// Notes what has left a socket, and when.
+    fn note_departures(&mut self, socket: &NtpSocket) {
+        loop {
+            // There are none: the reading before they were made will do.
+            if socket.departures(&mut self.departures).is_err() {
+                return;
+            }
+            let mut turn = self.shard.take_turn();
+            for departure in self.departures.iter() {
+                let (now, left) = self.clock.departure(departure.stamp);
+                if let Some(left) = left {
+                    turn.departed(departure.to, departure.data, left.wall, now.wall);
+                }
+            }
+            if !self.departures.is_full() {
+                return;
+            }
         }
     }
 

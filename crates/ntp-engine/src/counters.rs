@@ -23,6 +23,8 @@ pub struct Counters {
     pub limited: u64,
     /// Kiss-o'-death packets sent.
     pub kisses: u64,
+    /// Replies that told when the one before them had left.
+    pub interleaved: u64,
     /// Symmetric keys that a request named.
     pub key_lookups: u64,
     /// Those of them that are unknown, or not trusted.
@@ -51,6 +53,7 @@ impl Counters {
             restricted,
             limited,
             kisses,
+            interleaved,
             too_much_work,
             key_lookups,
             keys_not_found,
@@ -67,6 +70,7 @@ impl Counters {
         self.restricted += restricted;
         self.limited += limited;
         self.kisses += kisses;
+        self.interleaved += interleaved;
         self.too_much_work += too_much_work;
         self.key_lookups += key_lookups;
         self.keys_not_found += keys_not_found;

@@ -31,7 +31,7 @@ use rand::{SeedableRng, rngs::ChaCha12Rng};
 
 pub(crate) use self::{broadcast::ToMany, search::SearchService};
 use crate::{
-    Arrival, Counters, Event, Input, LONGEST_REPLY, Output, ProgramDescription, Responder,
+    Arrival, Counters, Event, Input, LONGEST_REPLY, Output, ProgramDescription, Reply, Responder,
     ServerView, Severity, Verdict, What,
     association::{Association, Source},
     authority::{Authority, TrustedKeys},
@@ -326,6 +326,7 @@ impl Engine {
         if let Some(jump) = self.jumps.look(now, own_rate) {
             if self.leap.leaps.explains(jump, before, now) {
                 self.system.made_leap(jump);
+                self.publish();
             } else {
                 self.clock_jumped(jump);
             }
@@ -362,7 +363,7 @@ impl Engine {
 
     /// Takes in a datagram that was sent to us alone, as [`handle`](Self::handle) does; but the
     /// answer to a plain request is written where the caller wants it, and nothing is allocated for
-    /// it. Says how long that answer is, if there is one; all else comes from [`poll`](Self::poll).
+    /// it. Says what became of the answer, if there is one; all else comes from [`poll`](Self::poll).
     ///
     /// ```
     /// use ntp_discipline::Now;
@@ -381,19 +382,20 @@ impl Engine {
     /// let mut request = [0; 48];
     /// request[0] = 4 << 3 | 3; // a client's of version 4
     /// let mut reply = [0; LONGEST_REPLY];
-    /// assert_eq!(engine.respond(&arrival, &request, &mut reply), Some(48));
+    /// let answer = engine.respond(&arrival, &request, &mut reply);
+    /// assert_eq!(answer.map(|answer| answer.length), Some(48));
     /// ```
     pub fn respond(
         &mut self,
         arrival: &Arrival,
         data: &[u8],
         reply: &mut [u8; LONGEST_REPLY],
-    ) -> Option<usize> {
+    ) -> Option<Reply> {
         self.take_time(arrival.now);
         self.traffic.received(arrival.local);
-        let length = self.sort(arrival, data, reply)?;
+        let answer = self.sort(arrival, data, reply)?;
         self.traffic.sent(arrival.local);
-        Some(length)
+        Some(answer)
     }
 
     fn datagram(&mut self, received: Timestamp, local: IpAddr, remote: SocketAddr, data: &[u8]) {
@@ -404,12 +406,12 @@ impl Engine {
             remote,
         };
         let mut reply = [0; LONGEST_REPLY];
-        if let Some(length) = self.sort(&arrival, data, &mut reply) {
+        if let Some(Reply { length, stamped }) = self.sort(&arrival, data, &mut reply) {
             let data = Bytes::copy_from_slice(reply.get(..length).unwrap_or_default());
             self.outputs.push_back(Output::Send {
                 local,
                 remote,
-                stamped: false,
+                stamped,
                 data,
             });
         }
@@ -421,9 +423,9 @@ impl Engine {
         arrival: &Arrival,
         data: &[u8],
         reply: &mut [u8; LONGEST_REPLY],
-    ) -> Option<usize> {
+    ) -> Option<Reply> {
         match self.responder.respond(&self.view, arrival, data, reply) {
-            Verdict::Reply(length) => return Some(length),
+            Verdict::Reply(reply) => return Some(reply),
             Verdict::Drop(_) => {}
             Verdict::Engine(flags) => self.route(arrival, data, flags),
         }

@@ -93,7 +93,7 @@ impl OnWire {
 
 /// When a packet left that we gave away at `given`, and that is said to have left at `at`; it is
 /// `now`. What can't be is not believed: the clock was set meanwhile.
-fn true_departure(given: Timestamp, at: Timestamp, now: Timestamp) -> Timestamp {
+pub(crate) fn true_departure(given: Timestamp, at: Timestamp, now: Timestamp) -> Timestamp {
     if given <= at && at <= now { at } else { given }
 }
 

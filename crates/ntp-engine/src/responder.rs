@@ -1,6 +1,7 @@
 //! The packet path: a request comes in, its answer goes out, nothing else happens.
 
 mod hits;
+mod interleave;
 mod locals;
 
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +12,12 @@ use ntp_keys::MacBuffer;
 use ntp_restrict::{ClientTable, PastSighting, RateLimit, RestrictFlags, Restriction, Sighting};
 use ntp_wire::{Header, KeyId, KissCode, Mode, Packet, Stratum, Timestamp, Trailer, Version};
 
-pub(crate) use self::{hits::Hits, locals::Locals};
+use self::interleave::{Asked, Interleave};
+pub(crate) use self::{
+    hits::Hits,
+    interleave::{of_arrival, of_departure},
+    locals::Locals,
+};
 use crate::{Counters, ServerView};
 
 /// Longest reply that [`Responder::respond`] writes: a header, a key identifier, 20 octets of MAC.
@@ -25,6 +31,7 @@ pub struct Responder {
     counters: Counters,
     hits: Hits,
     locals: Locals,
+    interleave: Interleave,
 }
 
 /// When and where a packet came.
@@ -40,11 +47,21 @@ pub struct Arrival {
     pub remote: SocketAddr,
 }
 
+/// A reply that was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reply {
+    /// Its octets.
+    pub length: usize,
+    /// Say by [`Responder::departed`] or [`Input::Sent`](crate::Input::Sent) when it left, if the
+    /// system can tell.
+    pub stamped: bool,
+}
+
 /// What to do with a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// Send so many octets of the reply.
-    Reply(usize),
+    /// Send the reply.
+    Reply(Reply),
     /// Nothing.
     Drop(DropReason),
     /// It is no plain request: the engine looks at it, with these restrictions in force.
@@ -89,6 +106,7 @@ impl Responder {
             counters: Counters::default(),
             hits: Hits::default(),
             locals: Locals::default(),
+            interleave: Interleave::default(),
         }
     }
 
@@ -369,11 +387,14 @@ impl Responder {
         let Some((header, mac)) = reply.split_first_chunk_mut() else {
             return Verdict::Drop(DropReason::BadFormat);
         };
+        let mut stamped = false;
         if is_limited {
             self.counters.kisses += 1;
             kiss(KissCode::Rate, view, arrival, request, header);
-        } else {
+        } else if matches!(authenticity, Authenticity::Failed) {
             emit(view, arrival, request, header);
+        } else {
+            stamped = self.emit(view, arrival, request, header);
         }
         let mac_length = match authenticity {
             Authenticity::None => 0,
@@ -397,11 +418,52 @@ impl Responder {
                 _ => 0,
             },
         };
-        Verdict::Reply(length + mac_length)
+        Verdict::Reply(Reply {
+            length: length + mac_length,
+            stamped,
+        })
+    }
+
+    /// Writes the header of the reply to `request`, interleaved if it asks for that and can have
+    /// it; whether it should be said when the reply has left.
+    pub(crate) fn emit(
+        &mut self,
+        view: &ServerView,
+        arrival: &Arrival,
+        request: &Header,
+        header: &mut [u8; Header::LENGTH],
+    ) -> bool {
+        let client = arrival.remote.ip();
+        let left = match self.interleave.asked(client, request, view.steps) {
+            Asked::Basic => {
+                emit(view, arrival, request, header);
+                return false;
+            }
+            Asked::Unknown => None,
+            Asked::Interleaved(left) => Some(left),
+        };
+        let reply = view
+            .clock
+            .timed_reply(request, arrival.received, arrival.now, left);
+        reply.emit(header);
+        self.counters.interleaved += u64::from(left.is_some());
+        let leaves = (arrival.now.wall, arrival.now.monotonic);
+        self.interleave
+            .remember(client, reply.receive_time, leaves, left.is_some())
+    }
+
+    /// The datagram `data`, a reply, left for `remote` at the time `at`; it is `now`.
+    pub fn departed(&mut self, remote: SocketAddr, data: &[u8], at: Timestamp, now: Timestamp) {
+        if let Some(header) = data.get(..Header::LENGTH).and_then(Header::parse)
+            && header.mode == Mode::Server
+        {
+            self.interleave
+                .departed(remote.ip(), header.receive_time, at, now);
+        }
     }
 }
 
-/// Writes the header of the reply to `request`.
+/// Writes the header of the plain reply to `request`.
 pub(crate) fn emit(
     view: &ServerView,
     arrival: &Arrival,
@@ -409,7 +471,7 @@ pub(crate) fn emit(
     header: &mut [u8; Header::LENGTH],
 ) {
     view.clock
-        .timed_reply(request, arrival.received, arrival.now)
+        .timed_reply(request, arrival.received, arrival.now, None)
         .emit(header);
 }
 

@@ -10,7 +10,12 @@ use ntp_wire::{
     Stratum, Timestamp, Version, WireTimestamp,
 };
 
-use crate::{authority::TrustedKeys, leap::Served, system::ClockState};
+use crate::{
+    authority::TrustedKeys,
+    leap::Served,
+    responder::{of_arrival, of_departure},
+    system::ClockState,
+};
 
 /// All that a [`Responder`](crate::Responder) answers from: immutable, so that any number of
 /// threads can hold it while the engine prepares the next one.
@@ -23,6 +28,8 @@ pub struct ServerView {
     pub(crate) clock: ClockView,
     /// The UDP port that we serve on, as do others of our kind.
     pub(crate) port: u16,
+    /// How often the clock was stepped: what it showed before is void.
+    pub(crate) steps: u32,
 }
 
 impl ServerView {
@@ -80,17 +87,33 @@ impl ClockView {
         self.served
     }
 
-    /// The reply to `request`, which was received at `received`, of a clock that shows `now`.
-    pub(crate) fn timed_reply(&self, request: &Header, received: Timestamp, now: Now) -> Header {
-        let plain = self.reply(request, now.monotonic);
+    /// The reply to `request`, which was received at `received`, of a clock that shows `now`. If it
+    /// is interleaved, `left` says when the reply before this one did.
+    pub(crate) fn timed_reply(
+        &self,
+        request: &Header,
+        received: Timestamp,
+        now: Now,
+        left: Option<Timestamp>,
+    ) -> Header {
+        let plain = Header {
+            origin_time: match left {
+                Some(_) => request.receive_time,
+                None => request.transmit_time,
+            },
+            ..self.reply(request, now.monotonic)
+        };
+        let left = left.unwrap_or(now.wall);
         let smear = self.served.smear.and_then(|smear| smear.offset(now.wall));
         let Some(offset) = smear else {
             return Header {
-                receive_time: received.to_wire(),
-                transmit_time: now.wall.to_wire(),
+                receive_time: of_arrival(received.to_wire()),
+                transmit_time: of_departure(left.to_wire()),
                 ..plain
             };
         };
+        // What an interleaved reply tells of is a poll interval back.
+        let then = self.served.smear.and_then(|smear| smear.offset(left));
         let reference_time = if plain.reference_time.is_zero() {
             plain.reference_time
         } else {
@@ -99,8 +122,8 @@ impl ClockView {
         Header {
             reference_id: ntp_discipline::Smear::reference_id(offset),
             reference_time,
-            receive_time: (received + offset).to_wire(),
-            transmit_time: (now.wall + offset).to_wire(),
+            receive_time: of_arrival((received + offset).to_wire()),
+            transmit_time: of_departure((left + then.unwrap_or_default()).to_wire()),
             ..plain
         }
     }

@@ -1,11 +1,12 @@
 //! The packet path in threads of its own.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ntp_restrict::{ClientTable, ClientTableLimits, RestrictTarget};
+use ntp_wire::Timestamp;
 use rand::RngExt as _;
 
 use crate::{
@@ -60,6 +61,11 @@ impl Turn<'_> {
             share.at(arrival.local).sent += 1;
         }
         verdict
+    }
+
+    /// The answer `data` left for `remote` at the time `at`; it is `now`.
+    pub fn departed(&mut self, remote: SocketAddr, data: &[u8], at: Timestamp, now: Timestamp) {
+        self.0.responder.departed(remote, data, at, now);
     }
 
     /// An answer from this address of ours could not be sent.
@@ -185,7 +191,7 @@ impl Engine {
     ///     })
     ///     .collect();
     /// for thread in threads {
-    ///     assert_eq!(thread.join().unwrap(), Verdict::Reply(48));
+    ///     assert!(matches!(thread.join().unwrap(), Verdict::Reply(reply) if reply.length == 48));
     /// }
     /// ```
     pub fn share(&mut self, count: usize) -> Vec<Shard> {

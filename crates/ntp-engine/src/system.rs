@@ -86,6 +86,8 @@ pub(crate) struct System {
     steering: bool,
     /// Beyond this an offset is a step, or a spike; `None` if it never is.
     step_threshold: Option<Duration>,
+    /// How often the clock was stepped, by whomever.
+    pub(crate) steps: u32,
 }
 
 /// What became of the candidates, in their order.
@@ -159,6 +161,7 @@ impl System {
             used: None,
             steering,
             step_threshold: options.tinker.step_forward,
+            steps: 0,
         };
         (system, event)
     }
@@ -298,6 +301,7 @@ impl System {
         self.discipline.stepped(now, applied);
         if let ntp_discipline::Applied::Stepped(by) = applied {
             self.oscillator.stepped(*by);
+            self.steps = self.steps.wrapping_add(1);
         }
         self.state = ClockState::unsynchronised(ReferenceId::STEP, now, self.precision);
         self.peer = None;
@@ -308,6 +312,7 @@ impl System {
     /// A leap second was made: the clock moved, and so did what it shall show.
     pub(crate) fn made_leap(&mut self, by: Duration) {
         self.oscillator.stepped(by);
+        self.steps = self.steps.wrapping_add(1);
     }
 
     /// Becomes an orphan parent, if `tos orphan` wants it and all sources have been away for long

@@ -49,6 +49,14 @@ impl ClockReader {
         (now, self.before(&reading, age.unwrap_or_default()))
     }
 
+    /// What the clock shows now, and what it showed when a datagram with this stamp left; `None` if
+    /// that cannot be right.
+    pub fn departure(&self, stamp: KernelStamp) -> (Now, Option<Now>) {
+        let reading = KernelReading::take();
+        let left = reading.age_of(stamp).map(|age| self.before(&reading, age));
+        (self.before(&reading, Elapsed::ZERO), left)
+    }
+
     /// What the clock showed `age` before `reading`.
     fn before(&self, reading: &KernelReading, age: Elapsed) -> Now {
         let monotonic = reading.monotonic_before(age);
@@ -99,11 +107,7 @@ impl SystemClock {
     /// What the clock shows now, and what it showed when a datagram with this stamp left; `None` if
     /// that cannot be right.
     pub fn departure(&self, stamp: KernelStamp) -> (Now, Option<Now>) {
-        let reading = KernelReading::take();
-        let left = reading
-            .age_of(stamp)
-            .map(|age| self.reader.before(&reading, age));
-        (self.reader.before(&reading, Elapsed::ZERO), left)
+        self.reader.departure(stamp)
     }
 
     /// Whether the program may adjust it, tried without moving it: the kernel's clock gets the

@@ -232,6 +232,7 @@ impl Engine {
         if matches!(asked, Adjustment::Step(_)) && self.leap_step_done(&result) {
             if let Ok(Applied::Stepped(step)) = result {
                 self.system.made_leap(step);
+                self.publish();
             }
             return;
         }

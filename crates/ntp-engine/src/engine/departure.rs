@@ -12,6 +12,7 @@ impl Engine {
         let Some(header) = data.get(..Header::LENGTH).and_then(Header::parse) else {
             return;
         };
+        self.responder.departed(remote, data, at, self.now.wall);
         for association in &mut self.associations {
             // What the system tells of an address may lack its scope.
             let is_there = association

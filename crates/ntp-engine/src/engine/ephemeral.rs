@@ -5,7 +5,7 @@ use ntp_restrict::RestrictFlags;
 use ntp_wire::AssociationId;
 
 use super::Engine;
-use crate::{Arrival, LONGEST_REPLY, Output, Verdict, association::Association};
+use crate::{Arrival, LONGEST_REPLY, Output, Reply, Verdict, association::Association};
 
 /// So many polls without a packet are silence.
 const PATIENCE: u32 = 8;
@@ -90,12 +90,12 @@ impl Engine {
         let verdict = self
             .responder
             .serve(&self.view, arrival, flags, data, &mut reply);
-        if let Verdict::Reply(length) = verdict {
+        if let Verdict::Reply(Reply { length, stamped }) = verdict {
             let data = Bytes::copy_from_slice(reply.get(..length).unwrap_or_default());
             self.outputs.push_back(Output::Send {
                 local: arrival.local,
                 remote: arrival.remote,
-                stamped: false,
+                stamped,
                 data,
             });
         }

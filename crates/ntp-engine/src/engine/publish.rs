@@ -23,6 +23,7 @@ pub(super) fn view(rest: &Rest, system: &System, precision: Precision) -> Server
             },
         ),
         port: rest.port,
+        steps: system.steps,
     }
 }
 
@@ -43,6 +44,7 @@ impl Engine {
             sessions: self.autokey.as_ref().map(ntp_autokey::Host::session_keys),
             clock: ClockView::new(&self.system.state, self.precision, served),
             port: self.port,
+            steps: self.system.steps,
         });
         self.shards.publish(&self.view);
         self.outputs
