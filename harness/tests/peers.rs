@@ -176,6 +176,52 @@ fn chrony_aes_128_cmac() {
     both_directions(Chrony, Some(4), true);
 }
 
+/// The next reply tells when the last one left, either way; and each side has that from its kernel.
+#[test]
+fn chrony_interleaved() {
+    if !can_make_networks() {
+        skip("chrony, interleaved", "it takes root and iproute2");
+        return;
+    }
+    let Some(peers) = Peers::find() else {
+        skip("chrony, interleaved", "MERIDIAN_PEERS does not lead to it");
+        return;
+    };
+    let interleaved = |server: Whose, client: Whose, says: fn(&Host, &Program) -> bool| {
+        let network = Network::new().unwrap();
+        let address = network.server.address(false).to_string();
+        network.server.write("ntp.conf", &server.of_server(None));
+        let text = client.of_client(&address, None);
+        let text = text.replace(" iburst", " iburst xleave");
+        network.client.write("ntp.conf", &text);
+        let _server = server.start(&peers, &network.server);
+        let process = client.start(&peers, &network.client);
+        wait_for(
+            PATIENCE,
+            &format!("{client:?} to be interleaved with {server:?}"),
+            || says(&network.client, &process).then_some(()),
+            || process.log(),
+        );
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            interleaved(Chrony, Ours, |_, process| {
+                let log = process.log();
+                assert!(!log.contains("interleave_error"), "{log}");
+                log.contains("interleave_mode")
+            });
+        });
+        scope.spawn(|| {
+            // Its log of measurements ends in mode, kind and the origin of the client's stamps.
+            interleaved(Ours, Chrony, |host, _| {
+                let path = host.directory.join("measurements.log");
+                let log = fs::read_to_string(path).unwrap_or_default();
+                log.lines().any(|line| line.ends_with("4I K K"))
+            });
+        });
+    });
+}
+
 #[test]
 fn ntpsec_plain() {
     both_directions(Ntpsec, None, false);

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use ntp_wire::{Duration, Ppm, Timestamp};
 
-/// How many changes of the rate are remembered: a datagram may be on its way for some of them.
-const REMEMBERED: usize = 64;
+/// How many changes of the rate are remembered, of which there may be one a second: what a server
+/// says of an exchange when it is asked the next time is that old.
+const REMEMBERED: usize = 2048;
 
 /// What a clock was told, so that its readings can be taken back to its oscillator.
 ///

@@ -50,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) prefer: bool,
     pub(crate) noselect: bool,
     pub(crate) always_true: bool,
+    /// `xleave`: servers are asked interleaved.
+    pub(crate) interleave: bool,
     pub(crate) version: Version,
     pub(crate) security: Security,
 }
@@ -66,6 +68,7 @@ impl Settings {
             prefer: false,
             noselect: false,
             always_true: false,
+            interleave: false,
             version: Version::V4,
             security,
         }
@@ -145,10 +148,15 @@ impl Association {
     pub(crate) fn new(
         id: AssociationId,
         settings: Settings,
-        source: Source,
+        mut source: Source,
         now: Monotonic,
         precision: Precision,
     ) -> Self {
+        if let Source::Server(server) = &mut source
+            && settings.interleave
+        {
+            server.interleave();
+        }
         let schedule = Schedule::new(
             settings.minimum_poll,
             settings.maximum_poll,

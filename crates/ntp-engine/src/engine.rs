@@ -325,8 +325,7 @@ impl Engine {
         let own_rate = self.rate.unwrap_or_default();
         if let Some(jump) = self.jumps.look(now, own_rate) {
             if self.leap.leaps.explains(jump, before, now) {
-                self.system.made_leap(jump);
-                self.publish();
+                self.made_leap(jump);
             } else {
                 self.clock_jumped(jump);
             }

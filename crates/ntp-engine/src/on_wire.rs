@@ -4,10 +4,10 @@ mod symmetric;
 
 use ntp_discipline::Exchange;
 use ntp_wire::control::Flash;
-use ntp_wire::{Duration, Header, Precision, Timestamp, WireTimestamp};
+use ntp_wire::{Duration, Header, Monotonic, Precision, Timestamp, WireTimestamp};
 use rand::{Rng, RngExt};
 
-pub(crate) use self::symmetric::{Symmetric, below_precision_random};
+pub(crate) use self::symmetric::{Stamps, Symmetric, below_precision_random};
 
 /// Frequency tolerance: how fast a clock that nobody corrects may drift, 15 ppm.
 const TOLERANCE: f64 = 15e-6;
@@ -16,27 +16,115 @@ const TOLERANCE: f64 = 15e-6;
 ///
 /// A request carries a random number instead of the time: it tells nobody our clock, and who does
 /// not see the request cannot forge its reply. A reply is accepted once.
+///
+/// If it is [interleaved](Self::interleaved), a request names the reply before and carries a second
+/// random number. A server that remembers that reply returns the second one, and tells when the
+/// reply before truly left (RFC 9769); any other answers as ever.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OnWire {
     /// What is on its way: the number sent and when.
     outstanding: Option<Request>,
     /// The transmit timestamp of the last reply that was accepted.
     last_transmit: WireTimestamp,
+    interleaved: bool,
+    /// The last reply, of which the next may tell when it left.
+    previous: Option<Previous>,
+    /// How many requests in a row had no reply.
+    unanswered: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Request {
     nonce: WireTimestamp,
+    /// What an interleaved reply returns.
+    second: Option<WireTimestamp>,
     sent: Timestamp,
 }
 
+/// A reply that was accepted.
+#[derive(Clone, Copy, Debug)]
+struct Previous {
+    nonce: WireTimestamp,
+    sent: Timestamp,
+    server_received: WireTimestamp,
+    received: Timestamp,
+    at: Monotonic,
+    /// Its exchange has been measured already, by its own timestamps.
+    measured: bool,
+}
+
+/// What a packet is that answers ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Answer {
+    /// What it completes; `None` if it tells nothing new, or what can't be.
+    pub(crate) exchange: Option<Exchange>,
+    /// When that exchange ended, if it was not with this packet.
+    pub(crate) ended: Option<Monotonic>,
+    pub(crate) kind: AnswerKind,
+}
+
+/// How a packet answers ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AnswerKind {
+    Basic,
+    Interleaved,
+    /// It should be interleaved, and the times in it can't be.
+    InterleaveError,
+}
+
+impl Answer {
+    /// Of a packet that has all the timestamps itself.
+    pub(crate) const fn basic(exchange: Exchange) -> Self {
+        Self {
+            exchange: Some(exchange),
+            ended: None,
+            kind: AnswerKind::Basic,
+        }
+    }
+}
+
 impl OnWire {
-    /// Notes a request that leaves at `now`; the result goes into its transmit timestamp.
-    pub(crate) fn request(&mut self, rng: &mut impl Rng, now: Timestamp) -> WireTimestamp {
+    /// After so many requests without a reply the next is a plain one.
+    const PATIENCE: u32 = 4;
+
+    /// One whose requests are interleaved, if the server can.
+    pub(crate) fn interleaved() -> Self {
+        Self {
+            interleaved: true,
+            ..Self::default()
+        }
+    }
+
+    /// Notes a request that leaves at `now`, and says what stands in it.
+    pub(crate) fn request(&mut self, rng: &mut impl Rng, now: Timestamp) -> Stamps {
         // Zero would mean "no time", and a reply to it could be forged by anyone.
         let nonce = WireTimestamp::from_bits(rng.random_range(1..=u64::MAX));
-        self.outstanding = Some(Request { nonce, sent: now });
-        nonce
+        if self.outstanding.is_some() {
+            self.unanswered = self.unanswered.saturating_add(1);
+        }
+        if self.unanswered >= Self::PATIENCE {
+            self.previous = None;
+        }
+        let named = self.previous.filter(|_| self.interleaved);
+        let second = named.map(|_| {
+            loop {
+                let second = WireTimestamp::from_bits(rng.random_range(1..=u64::MAX));
+                // Else nobody could tell the two kinds of replies apart.
+                if second != nonce {
+                    break second;
+                }
+            }
+        });
+        self.outstanding = Some(Request {
+            nonce,
+            second,
+            sent: now,
+        });
+        Stamps {
+            origin: named.map_or(WireTimestamp::ZERO, |named| named.server_received),
+            receive: second.unwrap_or(WireTimestamp::ZERO),
+            transmit: nonce,
+        }
     }
 
     /// The request with this nonce left at the time `at`, as was noted beneath us; it is `now`.
@@ -46,6 +134,12 @@ impl OnWire {
         {
             request.sent = true_departure(request.sent, at, now);
         }
+        // The reply was faster than the news.
+        if let Some(previous) = &mut self.previous
+            && previous.nonce == nonce
+        {
+            previous.sent = true_departure(previous.sent, at, previous.received);
+        }
     }
 
     /// Whether a reply with `header` answers the request that is on its way (tests 1 to 3).
@@ -54,14 +148,13 @@ impl OnWire {
     ///
     /// The flash bits of the tests that failed; the request then stays open, so that a forged
     /// reply does not shut out the true one.
-    pub(crate) fn check(&self, header: &Header, received: Timestamp) -> Result<Exchange, Flash> {
+    pub(crate) fn check(&self, header: &Header, received: Timestamp) -> Result<Answer, Flash> {
         if header.transmit_time.is_zero() {
             return Err(Flash::UNSYNCHRONISED);
         }
-        let Some(request) = self
-            .outstanding
-            .filter(|sent| sent.nonce == header.origin_time)
-        else {
+        let origin = header.origin_time;
+        let is_answered = |sent: &Request| sent.nonce == origin || sent.second == Some(origin);
+        let Some(request) = self.outstanding.filter(is_answered) else {
             return Err(if header.transmit_time == self.last_transmit {
                 Flash::DUPLICATE
             } else {
@@ -71,24 +164,76 @@ impl OnWire {
         if header.receive_time.is_zero() {
             return Err(Flash::UNSYNCHRONISED);
         }
-        Ok(Exchange {
-            sent: request.sent,
-            server_received: header.receive_time.near(received),
+        if request.nonce == origin {
+            return Ok(Answer::basic(Exchange {
+                sent: request.sent,
+                server_received: header.receive_time.near(received),
+                server_sent: header.transmit_time.near(received),
+                received,
+            }));
+        }
+        let previous = self.previous.ok_or(Flash::BOGUS)?;
+        let exchange = Exchange {
+            sent: previous.sent,
+            server_received: previous.server_received.near(received),
             server_sent: header.transmit_time.near(received),
-            received,
+            received: previous.received,
+        };
+        let (exchange, kind) = match is_possible(&exchange) {
+            false => (None, AnswerKind::InterleaveError),
+            true if previous.measured => (None, AnswerKind::Interleaved),
+            true => (Some(exchange), AnswerKind::Interleaved),
+        };
+        Ok(Answer {
+            exchange,
+            ended: Some(previous.at),
+            kind,
         })
     }
 
     /// Closes the request: its reply, now accepted, is refused from here on.
-    pub(crate) fn accept(&mut self, header: &Header) {
-        self.outstanding = None;
+    pub(crate) fn accept(
+        &mut self,
+        header: &Header,
+        received: Timestamp,
+        now: Monotonic,
+        kind: Option<AnswerKind>,
+    ) {
+        let request = self.outstanding.take();
         self.last_transmit = header.transmit_time;
+        self.unanswered = 0;
+        self.previous = request
+            // What can't be makes us begin anew.
+            .filter(|_| kind.is_some_and(|kind| kind != AnswerKind::InterleaveError))
+            // Such a reply tells no times.
+            .filter(|_| header.kiss_code().is_none())
+            .map(|request| Previous {
+                nonce: request.nonce,
+                sent: request.sent,
+                server_received: header.receive_time,
+                received,
+                at: now,
+                measured: kind == Some(AnswerKind::Basic),
+            });
     }
 
     /// Forgets the request on its way: the clock was stepped, its time of sending is void.
     pub(crate) fn abandon(&mut self) {
         self.outstanding = None;
+        self.previous = None;
+        self.unanswered = 0;
     }
+}
+
+/// Whether the timestamps of an interleaved exchange, which came in two packets, belong together.
+fn is_possible(exchange: &Exchange) -> bool {
+    /// No server takes longer to answer.
+    const LONGEST: Duration = Duration::from_seconds(4);
+    /// What is noted in different places may disagree by this much.
+    const TOLERANCE: Duration = Duration::from_nanos(100_000);
+    let inside = exchange.server_sent - exchange.server_received;
+    let delay = (exchange.received - exchange.sent) - inside;
+    inside >= Duration::ZERO && inside <= LONGEST && delay >= -TOLERANCE
 }
 
 /// When a packet left that we gave away at `given`, and that is said to have left at `at`; it is
@@ -127,144 +272,4 @@ impl Measured for Exchange {
 }
 
 #[cfg(test)]
-mod tests {
-    use ntp_wire::Mode;
-    use rand::{SeedableRng, rngs::ChaCha12Rng};
-
-    use super::*;
-
-    fn time(milliseconds: i32) -> Timestamp {
-        Timestamp::from_unix(1_795_393_189, 0) + Duration::from_millis(milliseconds)
-    }
-
-    fn reply(origin_time: WireTimestamp) -> Header {
-        Header {
-            mode: Mode::Server,
-            origin_time,
-            receive_time: time(60).to_wire(),
-            transmit_time: time(70).to_wire(),
-            ..Header::default()
-        }
-    }
-
-    #[test]
-    fn a_reply_is_accepted_once() {
-        let mut wire = OnWire::default();
-        let mut rng = ChaCha12Rng::from_seed([1; 32]);
-        let nonce = wire.request(&mut rng, time(0));
-        let header = reply(nonce);
-        let exchange = wire.check(&header, time(30)).unwrap();
-        // Ours: sent 0, received 30; the server's, 50 ms ahead: received 60, sent 70.
-        let close = |duration: Duration, milliseconds| {
-            (duration - Duration::from_millis(milliseconds)).abs() < Duration::from_nanos(10)
-        };
-        assert!(close(exchange.offset(), 50), "{:?}", exchange.offset());
-        assert!(close(exchange.delay(Precision::new(-20)), 20));
-        wire.accept(&header);
-        assert_eq!(wire.check(&header, time(31)), Err(Flash::DUPLICATE));
-        assert_eq!(
-            wire.check(&reply(WireTimestamp::ZERO), time(31)),
-            Err(Flash::DUPLICATE)
-        );
-    }
-
-    #[test]
-    fn a_request_left_when_the_kernel_says_so() {
-        let mut wire = OnWire::default();
-        let mut rng = ChaCha12Rng::from_seed([1; 32]);
-        let nonce = wire.request(&mut rng, time(10));
-        let sent = |wire: &OnWire| wire.check(&reply(nonce), time(30)).unwrap().sent;
-        assert_eq!(sent(&wire), time(10));
-        // Another packet's, one before it was made, one that is to come.
-        wire.departed(WireTimestamp::from_bits(7), time(12), time(20));
-        wire.departed(nonce, time(9), time(20));
-        wire.departed(nonce, time(21), time(20));
-        assert_eq!(sent(&wire), time(10));
-        wire.departed(nonce, time(12), time(20));
-        assert_eq!(sent(&wire), time(12));
-        wire.accept(&reply(nonce));
-        wire.departed(nonce, time(12), time(20));
-        assert!(wire.check(&reply(nonce), time(30)).is_err());
-    }
-
-    #[test]
-    fn what_answers_no_request_is_bogus() {
-        let mut wire = OnWire::default();
-        assert_eq!(
-            wire.check(&reply(WireTimestamp::ZERO), time(1)),
-            Err(Flash::BOGUS)
-        );
-        let mut rng = ChaCha12Rng::from_seed([1; 32]);
-        let nonce = wire.request(&mut rng, time(0));
-        for origin in [0, 1, u64::MAX, nonce.to_bits() ^ 1] {
-            let forged = reply(WireTimestamp::from_bits(origin));
-            assert_eq!(wire.check(&forged, time(1)), Err(Flash::BOGUS));
-        }
-        assert!(
-            wire.check(&reply(nonce), time(1)).is_ok(),
-            "forgeries left the request open"
-        );
-        wire.abandon();
-        assert_eq!(wire.check(&reply(nonce), time(1)), Err(Flash::BOGUS));
-    }
-
-    #[test]
-    fn zero_times_are_no_times() {
-        let mut wire = OnWire::default();
-        let mut rng = ChaCha12Rng::from_seed([1; 32]);
-        let nonce = wire.request(&mut rng, time(0));
-        let header = Header {
-            receive_time: WireTimestamp::ZERO,
-            ..reply(nonce)
-        };
-        assert_eq!(wire.check(&header, time(1)), Err(Flash::UNSYNCHRONISED));
-        let header = Header {
-            transmit_time: WireTimestamp::ZERO,
-            ..reply(nonce)
-        };
-        assert_eq!(wire.check(&header, time(1)), Err(Flash::UNSYNCHRONISED));
-    }
-
-    #[test]
-    fn a_clock_that_was_never_set_learns_its_whole_offset() {
-        let years = Duration::from_seconds(1_790_000_000);
-        let exchange = Exchange {
-            sent: time(0) - years,
-            received: time(20) - years,
-            server_received: time(10),
-            server_sent: time(10),
-        };
-        assert!((exchange.offset() - years).abs() < Duration::from_millis(1));
-    }
-
-    #[test]
-    fn delay_is_never_below_precision() {
-        let exchange = Exchange {
-            sent: time(0),
-            received: time(1),
-            server_received: time(0),
-            server_sent: time(5),
-        };
-        assert_eq!(
-            exchange.delay(Precision::new(-10)),
-            Precision::new(-10).to_duration()
-        );
-    }
-
-    #[test]
-    fn replies_are_understood_across_the_end_of_era_zero() {
-        let rollover = Timestamp::from_parts(1 << 32, 0);
-        let mut wire = OnWire::default();
-        let mut rng = ChaCha12Rng::from_seed([1; 32]);
-        let nonce = wire.request(&mut rng, rollover - Duration::from_millis(10));
-        let header = Header {
-            receive_time: (rollover + Duration::from_millis(1)).to_wire(),
-            transmit_time: (rollover + Duration::from_millis(1)).to_wire(),
-            ..reply(nonce)
-        };
-        let exchange = wire
-            .check(&header, rollover + Duration::from_millis(10))
-            .unwrap();
-        assert!((exchange.offset() - Duration::from_millis(1)).abs() < Duration::from_nanos(10));
-    }
-}
+mod tests;

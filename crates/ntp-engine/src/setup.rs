@@ -270,6 +270,7 @@ pub(crate) fn associations(
             prefer: line.prefer,
             noselect: line.no_select,
             always_true: line.always_true,
+            interleave: line.interleave,
             version: line.version,
             security,
         };

@@ -25,6 +25,9 @@ pub struct World {
     /// Datagrams on their way, by the time of arrival and the order of sending.
     network: BTreeMap<(Monotonic, u64), Datagram>,
     sent: u64,
+    /// Datagrams that are still within the host that sends them, by the time at which they leave;
+    /// that is to be told.
+    departures: BTreeMap<(Monotonic, u64), (usize, Datagram)>,
     /// The way from anywhere to anywhere.
     link: Link,
     /// Ways of their own, from one to another.
@@ -58,6 +61,7 @@ impl World {
             servers: BTreeMap::new(),
             network: BTreeMap::new(),
             sent: 0,
+            departures: BTreeMap::new(),
             link,
             links: BTreeMap::new(),
             trace: Some(Vec::new()),
@@ -180,6 +184,16 @@ impl World {
         self.hosts[number].clock_mut().disturb(self.now, what);
     }
 
+    /// From now on what a host sends leaves so much later than its daemon thinks, unless its system
+    /// `notes` that.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that number.
+    pub fn hold_up(&mut self, number: usize, lag: Elapsed, notes: bool) {
+        self.hosts[number].hold_up(lag, notes);
+    }
+
     /// The daemon of a host ends and is started anew; `engine` is told what its clocks show, and
     /// what stands in its drift file.
     ///
@@ -200,13 +214,20 @@ impl World {
             let arrival = self.network.keys().next().map(|(at, _)| *at);
             let now = self.now;
             let wakeup = self.hosts.iter().filter_map(|host| host.wakeup(now)).min();
-            let Some(next) = [arrival, wakeup].into_iter().flatten().min() else {
+            let departure = self.departures.keys().next().map(|(at, _)| *at);
+            let Some(next) = [departure, arrival, wakeup].into_iter().flatten().min() else {
                 break;
             };
             if next > end {
                 break;
             }
             self.now = self.now.max(next);
+            if departure.is_some_and(|at| at <= self.now)
+                && let Some((_, (number, datagram))) = self.departures.pop_first()
+            {
+                self.hosts[number].departed(self.now, &datagram);
+                self.drain(number);
+            }
             if arrival.is_some_and(|at| at <= self.now)
                 && let Some((_, datagram)) = self.network.pop_first()
             {
@@ -271,34 +292,53 @@ impl World {
                 Output::Send {
                     local,
                     remote,
+                    stamped,
                     data,
-                    ..
-                }
-                | Output::SendToMany {
+                } => self.send_from(number, (local, remote), stamped, &data),
+                Output::SendToMany {
                     local,
                     remote,
                     data,
                     ..
-                } => {
-                    self.hosts[number].count(&data);
-                    self.send(Datagram {
-                        source: SocketAddr::new(local, PORT),
-                        destination: remote,
-                        data: data.to_vec(),
-                    });
-                }
+                } => self.send_from(number, (local, remote), false, &data),
                 output => self.hosts[number].obey(output, self.now),
             }
         }
     }
 
+    fn send_from(
+        &mut self,
+        number: usize,
+        (local, remote): (IpAddr, SocketAddr),
+        stamped: bool,
+        data: &[u8],
+    ) {
+        self.hosts[number].count(data);
+        let datagram = Datagram {
+            source: SocketAddr::new(local, PORT),
+            destination: remote,
+            data: data.to_vec(),
+        };
+        let (lag, notes) = self.hosts[number].lag();
+        let leaves = self.now + lag;
+        if stamped && notes {
+            self.departures
+                .insert((leaves, self.sent), (number, datagram.clone()));
+        }
+        self.send_at(leaves, datagram);
+    }
+
     fn send(&mut self, datagram: Datagram) {
+        self.send_at(self.now, datagram);
+    }
+
+    fn send_at(&mut self, leaves: Monotonic, datagram: Datagram) {
         if let Some(trace) = &mut self.trace {
             trace.push((self.now, datagram.clone()));
         }
         let way = (datagram.source.ip(), datagram.destination.ip());
         let link = self.links.get_mut(&way).unwrap_or(&mut self.link);
-        let arrivals = link.arrivals(self.now);
+        let arrivals = link.arrivals(leaves);
         for at in [arrivals.first, arrivals.copy].into_iter().flatten() {
             self.network.insert((at, self.sent), datagram.clone());
             self.sent += 1;

@@ -10,7 +10,7 @@ use super::{
     Association, Reception, Source,
     authenticity::{Way, authenticate},
 };
-use crate::authority::Authority;
+use crate::{authority::Authority, on_wire::Answer};
 
 /// Answers after which the way to the server is known.
 const VOLLEY: u8 = 6;
@@ -233,7 +233,15 @@ impl Association {
             received,
         };
         self.schedule.follow(header.poll, now.monotonic);
-        self.take(header, &exchange, verified, now, conditions, limits)
+        let answer = Answer::basic(exchange);
+        self.take(
+            header,
+            (&answer, received),
+            verified,
+            now,
+            conditions,
+            limits,
+        )
     }
 
     /// A broadcast server has answered a question of ours.

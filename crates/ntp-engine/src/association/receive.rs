@@ -12,7 +12,10 @@ use super::{
     Association, Last, Role, Source,
     authenticity::{NotAuthentic, Verified, Way, authenticate},
 };
-use crate::{authority::Authority, on_wire::Measured};
+use crate::{
+    authority::Authority,
+    on_wire::{Answer, AnswerKind, Measured},
+};
 
 /// A server whose root distance is above this is not synchronised, whatever it says (16 s).
 const MAXIMUM_DISTANCE: Duration = Duration::from_seconds(16);
@@ -31,6 +34,8 @@ pub(crate) struct Reception {
     pub(crate) not_authentic: Option<String>,
     /// The server refuses.
     pub(crate) kiss: Option<(KissCode, PollExponent)>,
+    /// Interleaved replies begin, or one of them can't be.
+    pub(crate) interleaving: Option<AnswerKind>,
     /// What the filter's sample was made from.
     pub(crate) exchange: Option<Exchange>,
     /// From here on its time counts, and did not before.
@@ -87,15 +92,16 @@ impl Association {
         // The MAC of a packet with Autokey's fields can be anybody's, who can't answer ours.
         let is_theirs = checked.is_ok() || verified.time_usable || !verified.proven;
         if is_theirs {
+            let kind = checked.as_ref().ok().map(|answer| answer.kind);
             server
                 .wire
-                .accept(header, received, checked.is_ok(), reachable);
+                .accept(header, (received, now.monotonic), kind, reachable);
         } else {
             server.wire.note_question(header, received);
         }
         server.problem = None;
-        let exchange = match checked {
-            Ok(exchange) => exchange,
+        let answer = match checked {
+            Ok(answer) => answer,
             // Of a peer that has not heard of us, or whose packet crossed ours: the next will do.
             Err(failed) => {
                 self.flash = self.flash.of_server() | failed;
@@ -103,7 +109,14 @@ impl Association {
                 return reception;
             }
         };
-        self.take(header, &exchange, verified, now, conditions, limits)
+        self.take(
+            header,
+            (&answer, received),
+            verified,
+            now,
+            conditions,
+            limits,
+        )
     }
 
     /// A packet is not authentic: it is counted, and the log told of it now and then.
@@ -124,11 +137,26 @@ impl Association {
         reception
     }
 
-    /// Takes in what an authentic packet says, which answers one of ours.
+    /// What is to be told of a reply of this kind: the first of interleaved ones, or one that is
+    /// wrong.
+    fn note_interleaving(&mut self, kind: AnswerKind) -> Option<AnswerKind> {
+        let Source::Server(server) = &mut self.source else {
+            return None;
+        };
+        let is_interleaved = kind == AnswerKind::Interleaved;
+        let was_interleaved = std::mem::replace(&mut server.interleaved, is_interleaved);
+        match kind {
+            AnswerKind::Basic => None,
+            AnswerKind::Interleaved if was_interleaved => None,
+            AnswerKind::Interleaved | AnswerKind::InterleaveError => Some(kind),
+        }
+    }
+
+    /// Takes in what an authentic packet says, which answers one of ours and came at `received`.
     pub(super) fn take(
         &mut self,
         header: &Header,
-        exchange: &Exchange,
+        (answer, received): (&Answer, Timestamp),
         verified: Verified,
         now: Now,
         conditions: &FilterConditions,
@@ -150,7 +178,12 @@ impl Association {
             reception.kiss = Some((kiss, header.poll));
             return reception;
         }
-        let mut flash = sanity(header, limits);
+        let is_interleaved = answer.kind != AnswerKind::Basic;
+        reception.interleaving = self.note_interleaving(answer.kind);
+        let Source::Server(server) = &mut self.source else {
+            return reception;
+        };
+        let mut flash = sanity(header, is_interleaved, limits);
         if server.autokey.is_some() && !verified.proven {
             flash |= Flash::CRYPTO;
         }
@@ -165,20 +198,23 @@ impl Association {
         }
         self.last = Last {
             header: *header,
-            received: Some(exchange.received),
+            received: Some(received),
         };
         if !flash.is_empty() {
             return reception;
         }
         reception.now_reachable = self.schedule.answered(header.poll);
         reception.newly_usable = !was_authentic || self.estimate().at.is_none();
+        let Some(exchange) = &answer.exchange else {
+            return reception;
+        };
         let ours = conditions.precision;
         let verdict = self.push(
             Sample {
                 offset: exchange.offset(),
                 delay: exchange.delay(ours),
                 dispersion: exchange.dispersion(ours, header.precision),
-                at: now.monotonic,
+                at: answer.ended.unwrap_or(now.monotonic),
             },
             conditions,
         );
@@ -192,7 +228,7 @@ impl Association {
 }
 
 /// Whether the header of a reply makes sense (tests 6 and 7), and is of a stratum that is wanted.
-fn sanity(header: &Header, limits: &Limits) -> Flash {
+fn sanity(header: &Header, is_interleaved: bool, limits: &Limits) -> Flash {
     let mut flash = Flash::NONE;
     let stratum = header.stratum.value();
     if header.leap == Leap::Unsynchronised
@@ -203,9 +239,13 @@ fn sanity(header: &Header, limits: &Limits) -> Flash {
         flash |= Flash::STRATUM;
     }
     let distance = header.root_delay.to_duration() / 2 + header.root_dispersion.to_duration();
+    // An interleaved reply says when the one before it left: the clock may have been set since.
+    let said_at = match is_interleaved {
+        true => header.receive_time,
+        false => header.transmit_time,
+    };
     // The era is that of the transmit timestamp, so the difference of the two needs none.
-    let age = header
-        .transmit_time
+    let age = said_at
         .to_bits()
         .wrapping_sub(header.reference_time.to_bits()) as i64;
     if distance >= MAXIMUM_DISTANCE || (!header.reference_time.is_zero() && age < 0) {
@@ -233,25 +273,28 @@ mod tests {
 
     #[test]
     fn a_server_must_be_synchronised() {
-        assert_eq!(sanity(&good(), &Limits::default()), Flash::NONE);
+        assert_eq!(sanity(&good(), false, &Limits::default()), Flash::NONE);
         let unknown = Header {
             leap: Leap::Unsynchronised,
             ..good()
         };
-        assert_eq!(sanity(&unknown, &Limits::default()), Flash::STRATUM);
+        assert_eq!(sanity(&unknown, false, &Limits::default()), Flash::STRATUM);
         let of = |stratum| Header {
             stratum: Stratum::new(stratum),
             ..good()
         };
         for stratum in [15, 16, 17, 255] {
-            assert_eq!(sanity(&of(stratum), &Limits::default()), Flash::STRATUM);
+            assert_eq!(
+                sanity(&of(stratum), false, &Limits::default()),
+                Flash::STRATUM
+            );
         }
         let limits = Limits {
             floor: 2,
             ceiling: 4,
             ..Limits::default()
         };
-        let fit = [1, 2, 3, 4].map(|stratum| sanity(&of(stratum), &limits).is_empty());
+        let fit = [1, 2, 3, 4].map(|stratum| sanity(&of(stratum), false, &limits).is_empty());
         assert_eq!(fit, [false, true, true, false]);
     }
 
@@ -261,18 +304,18 @@ mod tests {
             root_dispersion: ShortDuration::from_bits(16 << 16),
             ..good()
         };
-        assert_eq!(sanity(&far, &Limits::default()), Flash::HEADER);
+        assert_eq!(sanity(&far, false, &Limits::default()), Flash::HEADER);
         let late = Header {
             reference_time: WireTimestamp::from_bits(10 << 32),
             ..good()
         };
-        assert_eq!(sanity(&late, &Limits::default()), Flash::HEADER);
+        assert_eq!(sanity(&late, false, &Limits::default()), Flash::HEADER);
         // Set in era 0, sent in era 1.
         let rollover = Header {
             reference_time: WireTimestamp::from_bits(u64::MAX - 5),
             transmit_time: WireTimestamp::from_bits(7),
             ..good()
         };
-        assert_eq!(sanity(&rollover, &Limits::default()), Flash::NONE);
+        assert_eq!(sanity(&rollover, false, &Limits::default()), Flash::NONE);
     }
 }

@@ -65,14 +65,19 @@ impl Association {
             .is_some_and(|autokey| autokey.owes_an_answer());
         let header = match &mut server.wire {
             // A client's header tells nothing that the server needs to know; so it tells nothing.
-            Wire::Client(wire) => Header {
-                leap: Leap::None,
-                mode,
-                version,
-                poll,
-                transmit_time: wire.request(sender.rng, now.wall),
-                ..Header::default()
-            },
+            Wire::Client(wire) => {
+                let stamps = wire.request(sender.rng, now.wall);
+                Header {
+                    leap: Leap::None,
+                    mode,
+                    version,
+                    poll,
+                    origin_time: stamps.origin,
+                    receive_time: stamps.receive,
+                    transmit_time: stamps.transmit,
+                    ..Header::default()
+                }
+            }
             Wire::Symmetric(wire) => {
                 let stamps = wire.send(sender.rng, now.wall, sender.precision, answers);
                 Header {

@@ -121,7 +121,7 @@ impl Association {
         let now = sender.now;
         let header = Header {
             poll,
-            transmit_time: searcher.wire.request(sender.rng, now.wall),
+            transmit_time: searcher.wire.request(sender.rng, now.wall).transmit,
             // Servers that are no better than we are, or whom we follow already, keep silent.
             ..sender
                 .clock

@@ -4,12 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use ntp_autokey::{Association as Autokey, AssociationOptions, Relation};
 use ntp_conf::AddressFamily;
-use ntp_discipline::Exchange;
 use ntp_wire::control::Flash;
 use ntp_wire::{AssociationId, Header, Mode, Monotonic, Timestamp, WireTimestamp};
 
 use super::{Listening, Security};
-use crate::on_wire::{OnWire, Symmetric};
+use crate::on_wire::{Answer, AnswerKind, OnWire, Symmetric};
 
 /// The two ends of the path to a server.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -85,24 +84,24 @@ impl Wire {
     }
 
     /// Whether a packet answers ours.
-    pub(super) fn check(&self, header: &Header, received: Timestamp) -> Result<Exchange, Flash> {
+    pub(super) fn check(&self, header: &Header, received: Timestamp) -> Result<Answer, Flash> {
         match self {
             Self::Client(wire) => wire.check(header, received),
-            Self::Symmetric(wire) => wire.check(header, received),
+            Self::Symmetric(wire) => wire.check(header, received).map(Answer::basic),
         }
     }
 
-    /// A packet is authentic; `answers` says whether it answers ours.
+    /// A packet is authentic; `answers` says whether it answers ours, and how.
     pub(super) fn accept(
         &mut self,
         header: &Header,
-        received: Timestamp,
-        answers: bool,
+        (received, now): (Timestamp, Monotonic),
+        answers: Option<AnswerKind>,
         reachable: bool,
     ) {
         match self {
-            Self::Client(wire) => wire.accept(header),
-            Self::Symmetric(wire) => wire.accept(header, received, answers, reachable),
+            Self::Client(wire) => wire.accept(header, received, now, answers),
+            Self::Symmetric(wire) => wire.accept(header, received, answers.is_some(), reachable),
         }
     }
 
@@ -148,6 +147,8 @@ pub(crate) struct Server {
     pub(crate) listening: Option<Listening>,
     pub(crate) autokey: Option<Autokey>,
     pub(super) authentic: bool,
+    /// Its last reply was interleaved.
+    pub(crate) interleaved: bool,
     /// What was last wrong with the authentication, until something is right.
     pub(crate) problem: Option<String>,
     /// When the log was last told of a packet that was not authentic.
@@ -187,6 +188,7 @@ impl Server {
             listening: None,
             autokey,
             authentic: false,
+            interleaved: false,
             problem: None,
             complained: None,
             received: 0,
@@ -194,6 +196,16 @@ impl Server {
             bad_authentication: 0,
             bogus: 0,
             duplicates: 0,
+        }
+    }
+
+    /// It is asked interleaved from now on, if it is asked at all. What stands in a packet with
+    /// Autokey's fields is nobody's, so it is not with Autokey.
+    pub(crate) fn interleave(&mut self) {
+        if let Wire::Client(wire) = &mut self.wire
+            && self.autokey.is_none()
+        {
+            *wire = OnWire::interleaved();
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     Arrival, Endpoint, Event, Output, Severity, What,
     association::{Association, Reception, Sender, Source},
     event::Subject,
+    on_wire::AnswerKind,
 };
 
 /// A name that is not found is looked up again after this many seconds, doubled each time.
@@ -355,6 +356,16 @@ impl Engine {
             if let Some(association) = self.associations.get_mut(index) {
                 association.schedule.met_again(now);
             }
+        }
+        match reception.interleaving {
+            Some(AnswerKind::Interleaved) => {
+                self.peer_event(index, 14, "interleave_mode", "");
+            }
+            Some(AnswerKind::InterleaveError) => {
+                let why = "the server tells of times that can't be: the next request is plain";
+                self.peer_event(index, 15, "interleave_error", why);
+            }
+            Some(AnswerKind::Basic) | None => {}
         }
         match reception.kiss {
             Some((KissCode::Rate, wish)) => {

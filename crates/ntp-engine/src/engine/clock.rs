@@ -231,8 +231,7 @@ impl Engine {
     pub(super) fn clock_changed(&mut self, asked: Adjustment, result: Result<Applied, ClockError>) {
         if matches!(asked, Adjustment::Step(_)) && self.leap_step_done(&result) {
             if let Ok(Applied::Stepped(step)) = result {
-                self.system.made_leap(step);
-                self.publish();
+                self.made_leap(step);
             }
             return;
         }
@@ -279,6 +278,17 @@ impl Engine {
             }
             (Adjustment::Status(_), _) => {}
         }
+    }
+
+    /// A leap second was made: what is on its way, or half told, was measured before it.
+    pub(super) fn made_leap(&mut self, by: Duration) {
+        self.system.made_leap(by);
+        for association in &mut self.associations {
+            if let Some(server) = association.server_mut() {
+                server.abandon();
+            }
+        }
+        self.publish();
     }
 
     /// Somebody else stepped the clock.

@@ -29,6 +29,10 @@ pub struct Host {
     /// Requests that were sent.
     requests: u64,
     steps: u32,
+    /// How much later than its daemon thinks a datagram leaves.
+    lag: core::time::Duration,
+    /// Its system notes when that is.
+    notes_departures: bool,
 }
 
 /// Why a host hears nothing.
@@ -56,6 +60,8 @@ impl Host {
             stopped: false,
             requests: 0,
             steps: 0,
+            lag: core::time::Duration::ZERO,
+            notes_departures: false,
         }
     }
 
@@ -215,6 +221,31 @@ impl Host {
                 local: self.address,
                 remote: datagram.source,
                 to: datagram.destination.ip(),
+                data: &datagram.data,
+            },
+        );
+    }
+
+    pub(super) fn hold_up(&mut self, lag: core::time::Duration, notes: bool) {
+        self.lag = lag;
+        self.notes_departures = notes;
+    }
+
+    pub(super) fn lag(&self) -> (core::time::Duration, bool) {
+        (self.lag, self.notes_departures)
+    }
+
+    /// A datagram of its left.
+    pub(super) fn departed(&mut self, at: Monotonic, datagram: &Datagram) {
+        if self.stopped || self.exit.is_some() {
+            return;
+        }
+        let now = self.clock.read(at);
+        self.engine.handle(
+            now,
+            Input::Sent {
+                at: now.wall,
+                remote: datagram.destination,
                 data: &datagram.data,
             },
         );
