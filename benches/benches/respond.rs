@@ -85,3 +85,40 @@ fn respond(bencher: Bencher<'_, '_>, key: u32) {
             black_box(verdict)
         });
 }
+
+/// Plain requests of clients that are all remembered, so many of them, in no order.
+#[divan::bench(args = [20_000, 1_000_000])]
+fn known_clients(bencher: Bencher<'_, '_>, clients: u32) {
+    let view = view();
+    let request = request(0);
+    let limits = ClientTableLimits {
+        most: clients as usize,
+        least: clients as usize,
+        ..ClientTableLimits::default()
+    };
+    let mut responder = Responder::new(ClientTable::new(limits, [1; 32]), RateLimit::default());
+    let mut reply = [0; LONGEST_REPLY];
+    let mut number = 0_u64;
+    // As they come: a batch at a time.
+    let mut ask = move |batch: u64| {
+        let sources = (number..number + batch).map(|number| {
+            let client = (number * 2_654_435_761 % u64::from(clients)) as u32;
+            SocketAddr::new((0x0a00_0000 | client).to_be_bytes().into(), 40_000)
+        });
+        number += batch;
+        responder.anticipate(sources.clone().map(|source| source.ip()));
+        for remote in sources {
+            let arrival = Arrival {
+                received: now().wall,
+                now: now(),
+                local: [192, 0, 2, 1].into(),
+                remote,
+            };
+            black_box(responder.respond(&view, &arrival, black_box(&request), &mut reply));
+        }
+    };
+    ask(clients.into());
+    bencher
+        .counter(ItemsCount::new(32_u32))
+        .bench_local(move || ask(32));
+}

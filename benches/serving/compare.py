@@ -4,6 +4,7 @@ namespaces of its own: the server on the first processor, the generator on the s
 
     compare.py                                  every program that is named, five rounds
     compare.py --program meridian,chrony --rounds 9 --key SHA1
+    compare.py --program meridian,meridian-2 --processors 0,1    two threads beside one
 
 What is run is named by the environment; what is not named is left out:
 
@@ -30,6 +31,8 @@ SERVER, GENERATOR = "192.0.2.1", "192.0.2.2"
 CLIENTS = "10.0.0.0"
 # Shorter than what the kernel lets a task of real-time priority have at a stretch.
 SECONDS = 0.8
+# Requests a second while the clients become known.
+INTRODUCTION = 150_000
 KEYS = {
     "MD5": "1 MD5 sesame-sesame-1\n",
     "SHA1": "1 SHA1 0123456789abcdef0123456789abcdef01234567\n",
@@ -70,6 +73,7 @@ class Program:
 
     def __init__(self, name, directory, arguments):
         self.name = name
+        self.processors = arguments.processors
         binaries = pathlib.Path(os.environ["BINARIES"])
         directory.mkdir()
         keys = directory / "keys"
@@ -77,15 +81,21 @@ class Program:
         keys.chmod(0o600)
         conf = directory / "conf"
         text = "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\nrestrict default nomodify noquery\n"
+        if arguments.mru:
+            text += f"mru {arguments.mru}\n"
         if arguments.key:
             text += f"keys {keys}\ntrustedkey 1\n"
         if name == "echo":
             self.command = [binaries / "ntp-echo", f"{SERVER}:123"]
-        elif name == "meridian":
-            conf.write_text(text)
+        elif name.startswith("meridian"):
+            # "meridian" is bound to one processor, and so has one thread.
+            threads = name.removeprefix("meridian").removeprefix("-")
+            conf.write_text(text + (f"threads {threads}\n" if threads else ""))
             self.command = [binaries / "ntpd", "-n", "-c", conf, "--clock", "none"]
         elif name == "chrony":
             text = f"local stratum 1\nallow all\ncmdport 0\npidfile {directory}/pid\n"
+            if arguments.mru:
+                text += "clientloglimit 134217728\n"
             if arguments.key:
                 text += f"keyfile {keys}\n"
                 kind = {"AES128CMAC": "AES128"}.get(arguments.key, arguments.key)
@@ -105,7 +115,7 @@ class Program:
         self.process = subprocess.Popen(
             ["ip", "netns", "exec", network.server]
             + ["setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time", "--"]
-            + ["taskset", "-c", "0", "chrt", "-f", "20"]
+            + ["taskset", "-c", self.processors, "chrt", "-f", "20"]
             + [str(word) for word in self.command],
             stdout=self.log.open("a"),
             stderr=subprocess.STDOUT,
@@ -143,13 +153,14 @@ class Program:
         return max(sizes)
 
 
-def load(network, program, arguments, rate, seconds=SECONDS, clients=20_000):
+def load(network, program, arguments, rate, seconds=SECONDS, first=0):
     binaries = pathlib.Path(os.environ["BINARIES"])
     key = ["--key", f"{program.key}:1"] if arguments.key and program.name != "echo" else []
     text = run(
         *("ip", "netns", "exec", network.generator, "taskset", "-c", "1", "chrt", "-f", "20"),
         *(binaries / "ntp-load", f"{SERVER}:123", "--rate", str(rate), "--seconds", str(seconds)),
-        *("--clients", str(clients), "--network", CLIENTS, *key),
+        *("--clients", str(arguments.clients), "--first", str(first)),
+        *("--network", CLIENTS, *key),
     )
     words = text.split()
     return {name: float(value) for name, value in zip(words[::2], words[1::2])}
@@ -162,6 +173,9 @@ def measure(network, program, arguments):
         while not load(network, program, arguments, 100, 0.1)["answered"]:
             if time.monotonic() > end:
                 sys.exit(f"{program.name} does not answer:\n{program.log.read_text()}")
+        # Everybody asks once, so that all are known who ask again.
+        for first in range(0, arguments.clients, int(SECONDS * INTRODUCTION)):
+            load(network, program, arguments, INTRODUCTION, first=first)
         result = {}
         for rate in arguments.rates:
             before = program.busy()
@@ -188,10 +202,13 @@ def main():
     parser.add_argument("--program", default="echo,meridian,chrony,ntpd,ntpsec")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rates", default="10000,50000,150000,400000")
+    parser.add_argument("--clients", type=int, default=20_000, help="addresses that ask")
+    parser.add_argument("--mru", default="", help="what follows `mru` in the ntp.conf")
+    parser.add_argument("--processors", default="0", help="those of the server, as taskset has them")
     parser.add_argument("--key", choices=sorted(KEYS), default="")
     arguments = parser.parse_args()
     arguments.rates = [int(rate) for rate in arguments.rates.split(",")]
-    named = {"echo", "meridian"} | {
+    named = {"echo", "meridian", "meridian-2", "meridian-4"} | {
         name
         for name, variable in (("chrony", "CHRONYD"), ("ntpd", "NTPD"), ("ntpsec", "NTPSEC"))
         if variable in os.environ

@@ -1,8 +1,10 @@
 //! Asks an NTP server so many times a second, from so many addresses, whatever it answers.
 //!
-//! `ntp-load SERVER:PORT --rate N --seconds S [--clients N --network 10.0.0.0] [--key FILE:ID]`
+//! `ntp-load SERVER:PORT --rate N --seconds S [--clients N --network 10.0.0.0] [--first N]
+//! [--key FILE:ID]`
 //! prints one line: requests sent, right answers, and the median and 99th percentile of the time to
-//! the answer. The addresses of the network must be this host's (in a network namespace:
+//! the answer, from when the request was due: a generator that is late itself does not hide what a
+//! client would have waited. The addresses of the network must be this host's (in a network namespace:
 //! `ip route add local 10.0.0.0/8 dev lo`), or the kernel will not send from them.
 #![forbid(unsafe_code)]
 
@@ -39,6 +41,8 @@ struct Load {
     rate: f64,
     duration: Duration,
     clients: u32,
+    /// The number of the first request, which says whose turn it is.
+    first: u64,
     network: Ipv4Addr,
     key: Option<(u32, SymmetricKey)>,
 }
@@ -46,7 +50,7 @@ struct Load {
 struct Outcome {
     sent: usize,
     elapsed: Duration,
-    /// From sending to receiving, of each right answer.
+    /// From when the request was due to the answer, of each right one.
     latencies: Vec<Duration>,
 }
 
@@ -57,6 +61,7 @@ impl Load {
             rate: 1000.0,
             duration: Duration::from_secs(1),
             clients: 0,
+            first: 0,
             network: Ipv4Addr::UNSPECIFIED,
             key: None,
         };
@@ -73,6 +78,7 @@ impl Load {
                 "--rate" => load.rate = value.parse()?,
                 "--seconds" => load.duration = Duration::try_from_secs_f64(value.parse()?)?,
                 "--clients" => load.clients = value.parse()?,
+                "--first" => load.first = value.parse()?,
                 "--network" => load.network = value.parse()?,
                 "--key" => load.key = Some(read_key(&value)?),
                 _ => return Err(format!("unknown option {argument}").into()),
@@ -103,7 +109,7 @@ impl Load {
             let now = start.elapsed();
             let due = ((now.as_secs_f64() * self.rate) as usize).min(wanted);
             while made < due && !outbox.is_full() {
-                self.write(&mut outbox, made, start.elapsed());
+                self.write(&mut outbox, made);
                 made += 1;
             }
             if !outbox.is_empty() {
@@ -128,12 +134,15 @@ impl Load {
         })
     }
 
-    /// Puts request `number` into the outbox. Its transmit timestamp tells when it was sent, which
+    /// Puts request `number` into the outbox. Its transmit timestamp tells when it was due, which
     /// the answer gives back.
-    fn write(&self, outbox: &mut Outbox, number: usize, now: Duration) {
+    fn write(&self, outbox: &mut Outbox, number: usize) {
+        let due = Duration::from_secs_f64((number + 1) as f64 / self.rate);
+        let number = number as u64 + self.first;
         let from = (self.clients > 0).then(|| {
-            // One after the other in no order that a table could like.
-            let client = (number as u32).wrapping_mul(0x9e37_79b1) % self.clients;
+            // One after the other in no order that a table could like, and each in its turn: the
+            // factor is a prime number.
+            let client = (number * 2_654_435_761 % u64::from(self.clients)) as u32;
             IpAddr::from(Ipv4Addr::from_bits(self.network.to_bits() + 1 + client))
         });
         let Some(room) = outbox.room() else {
@@ -144,7 +153,7 @@ impl Load {
         };
         Header {
             mode: Mode::Client,
-            transmit_time: WireTimestamp::from_bits(now.as_nanos() as u64 | MARK),
+            transmit_time: WireTimestamp::from_bits(due.as_nanos() as u64 | MARK),
             ..Header::default()
         }
         .emit(header);

@@ -265,6 +265,8 @@ impl Driver {
                 self.unread.push(token);
                 return;
             }
+            let sources = batch.iter().map(|datagram| datagram.from.ip());
+            self.engine.anticipate(sources);
             for datagram in batch.iter() {
                 if is_for_many {
                     self.take_for_many(&datagram);

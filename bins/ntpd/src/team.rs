@@ -244,6 +244,7 @@ impl Thread {
         let mut left = Vec::new();
         {
             let mut turn = shard.take_turn();
+            turn.anticipate(batch.iter().map(|datagram| datagram.from.ip()));
             for datagram in batch.iter() {
                 let (now, received) = clock.read_at(datagram.stamp);
                 let arrival = Arrival {

@@ -360,6 +360,12 @@ impl Engine {
         self.responder.limit()
     }
 
+    /// Datagrams from these addresses come next: all of a batch. It makes
+    /// [`respond`](Self::respond) faster where there are very many clients.
+    pub fn anticipate(&self, sources: impl Iterator<Item = IpAddr>) {
+        self.responder.anticipate(sources);
+    }
+
     /// Takes in a datagram that was sent to us alone, as [`handle`](Self::handle) does; but the
     /// answer to a plain request is written where the caller wants it, and nothing is allocated for
     /// it. Says what became of the answer, if there is one; all else comes from [`poll`](Self::poll).

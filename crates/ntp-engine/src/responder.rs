@@ -207,6 +207,11 @@ impl Responder {
         is_admitted
     }
 
+    /// Packets from these addresses will be looked at next. See [`ClientTable::anticipate`].
+    pub fn anticipate(&self, sources: impl Iterator<Item = IpAddr>) {
+        self.clients.anticipate(sources);
+    }
+
     /// Looks at one packet and writes the answer to a plain request into `reply`.
     pub fn respond(
         &mut self,

@@ -45,6 +45,11 @@ impl Shard {
 }
 
 impl Turn<'_> {
+    /// Packets from these addresses come next: all of a batch.
+    pub fn anticipate(&self, sources: impl Iterator<Item = IpAddr>) {
+        self.0.responder.anticipate(sources);
+    }
+
     /// Looks at one packet and writes the answer to a plain request into `reply`. What is
     /// [for the engine](Verdict::Engine) is to be handed on as
     /// [`Input::Screened`](crate::Input::Screened).

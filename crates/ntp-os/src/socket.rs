@@ -74,7 +74,7 @@ impl Default for SocketOptions {
         Self {
             reuse_address: false,
             dscp: 46,
-            receive_buffer: 1 << 20,
+            receive_buffer: 1 << 19,
         }
     }
 }
