@@ -19,6 +19,7 @@ use crate::{
     identity_watch::IdentityWatch,
     leap_file,
     log::Log,
+    metrics_server::MetricsServer,
     signals::Signals,
     sockets::Sockets,
     statistics::StatisticsFiles,
@@ -51,6 +52,8 @@ pub(crate) struct Driver {
     resolver: Resolver,
     /// Runs once there is public-key work.
     worker: Option<Worker>,
+    /// There if `metrics` is configured.
+    metrics: Option<MetricsServer>,
     /// How many threads may answer.
     threads: u16,
     /// There once more requests came at a time than one thread should answer.
@@ -90,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) drift_file: Option<PathBuf>,
     pub(crate) scan_interval: Option<Elapsed>,
     pub(crate) threads: u16,
+    pub(crate) metrics: Option<MetricsServer>,
 }
 
 /// How the daemon ended.
@@ -114,6 +118,7 @@ impl Driver {
             drift_file,
             scan_interval,
             threads,
+            metrics,
         } = parts;
         let now = clock.read().monotonic;
         let addresses = scan_interval.and_then(|_| watch_addresses(&poll));
@@ -133,6 +138,7 @@ impl Driver {
             waker: None,
             resolver: Resolver::new(),
             worker: None,
+            metrics,
             threads,
             team: None,
             identity,
@@ -198,6 +204,9 @@ impl Driver {
             if events.iter().any(|event| event.token() == token::ADDRESSES) {
                 self.addresses_changed();
             }
+            if events.iter().any(|event| MetricsServer::has(event.token())) {
+                self.serve_metrics();
+            }
             for event in &events {
                 if event.token().0 >= token::FIRST_SOCKET && !readable.contains(&event.token()) {
                     readable.push(event.token());
@@ -217,6 +226,16 @@ impl Driver {
             }
             self.scan(now.monotonic);
             self.refresh_answers();
+            if let Some(metrics) = &mut self.metrics {
+                metrics.hurry(now.monotonic, self.poll.registry());
+            }
+        }
+    }
+
+    fn serve_metrics(&mut self) {
+        let now = self.clock.read().monotonic;
+        if let Some(metrics) = &mut self.metrics {
+            metrics.run(now, self.poll.registry(), || self.engine.metrics());
         }
     }
 

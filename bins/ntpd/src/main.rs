@@ -10,6 +10,7 @@ mod identity;
 mod identity_watch;
 mod leap_file;
 mod log;
+mod metrics_server;
 mod signals;
 mod simulate;
 mod sockets;

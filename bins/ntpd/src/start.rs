@@ -30,6 +30,7 @@ use crate::{
     identity_watch::IdentityWatch,
     leap_file,
     log::Log,
+    metrics_server::MetricsServer,
     sockets::{Choice, Sockets},
     statistics::StatisticsFiles,
 };
@@ -172,6 +173,13 @@ fn serve(
     });
     let statistics = StatisticsFiles::new(&config.statistics);
     let interfaces = config.xdp.clone();
+    let metrics = config.metrics.map(|metrics| metrics.address);
+    let metrics = metrics.and_then(|address| {
+        let opened = MetricsServer::open(address, poll.registry());
+        opened
+            .inspect_err(|error| log.error(&format!("no metrics at TCP {address}: {error}")))
+            .ok()
+    });
     let setup = setup(arguments, config, drift_file.as_deref(), &clock, &mut log)?;
     let engine = Engine::new(setup, seed()?, clock.read());
     if let Some(path) = pid_file {
@@ -212,6 +220,7 @@ fn serve(
         drift_file,
         scan_interval,
         threads,
+        metrics,
     })?;
     readiness.ready()?;
     Ok(driver.run()?)

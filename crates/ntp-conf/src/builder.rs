@@ -3,7 +3,7 @@
 use ntp_wire::Duration;
 
 use crate::{
-    Association, AssociationKind, Config, Directive, InterfaceRule, Kept, Span, Standing,
+    Association, AssociationKind, Config, Directive, InterfaceRule, Kept, Metrics, Span, Standing,
     Statement, Variable, XdpInterface,
     association::Source,
     authentication::KeyRange,
@@ -188,6 +188,7 @@ impl Builder {
                 config.xdp.retain(|known| known.name != xdp.name);
                 config.xdp.push(xdp);
             }
+            "metrics" => config.metrics = Some(Metrics::read(reader)?),
             "threads" => {
                 config.threads = Some(only(reader, |reader| reader.clamped("threads", 1..=64))?);
             }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use ntp_wire::Duration;
 
 use crate::{
-    Association, Crypto, Discard, Groups, InterfaceRule, Keys, LogMask, Mru, ReferenceClock,
-    Restriction, Statistics, Switch, Switches, Tinker, Tos, XdpInterface, decimal,
+    Association, Crypto, Discard, Groups, InterfaceRule, Keys, LogMask, Metrics, Mru,
+    ReferenceClock, Restriction, Statistics, Switch, Switches, Tinker, Tos, XdpInterface, decimal,
     discipline::Discipline, line::Line,
 };
 
@@ -71,6 +71,8 @@ pub struct Config {
     pub threads: Option<u16>,
     /// `xdp`: interfaces whose drivers answer plain requests.
     pub xdp: Vec<XdpInterface>,
+    /// `metrics`: where monitoring systems are answered; `None` is nowhere.
+    pub metrics: Option<Metrics>,
     /// `dscp`: the class of packets, 0 to 63. 46.
     pub dscp: u8,
     /// `rlimit`
@@ -122,6 +124,7 @@ impl Default for Config {
             groups: Groups::default(),
             threads: None,
             xdp: Vec::new(),
+            metrics: None,
             dscp: 46,
             limits: ResourceLimits::default(),
             tick: None,
@@ -195,6 +198,7 @@ impl Config {
         self.mru.write(out);
         self.interfaces.iter().for_each(|rule| rule.write(out));
         self.xdp.iter().for_each(|xdp| xdp.write(out));
+        self.metrics.iter().for_each(|metrics| metrics.write(out));
         self.restrictions
             .iter()
             .for_each(|restriction| restriction.write(out));

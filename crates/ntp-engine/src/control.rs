@@ -20,7 +20,12 @@ use ntp_wire::{
     },
 };
 
-pub(crate) use self::{clients::Epoch, listing::minute, nonce::Nonces, peer::reference_id};
+pub(crate) use self::{
+    clients::Epoch,
+    listing::minute,
+    nonce::Nonces,
+    peer::{reference_id, source_address},
+};
 use self::{clients::Wanted, listing::Listing};
 use crate::{Engine, association::Association};
 

@@ -70,6 +70,7 @@ mod event;
 mod event_count;
 mod jump;
 mod leap;
+mod metrics;
 mod on_wire;
 mod output;
 mod reference_id;

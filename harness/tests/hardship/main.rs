@@ -9,6 +9,7 @@ mod access;
 mod autokey;
 mod daemon;
 mod files;
+mod metrics;
 mod threads;
 
 use std::{

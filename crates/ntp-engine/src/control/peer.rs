@@ -280,7 +280,7 @@ pub(super) fn source_endpoint(association: &Association, port: u16) -> String {
     }
 }
 
-fn source_address(association: &Association) -> String {
+pub(crate) fn source_address(association: &Association) -> String {
     match (&association.source, association.endpoint()) {
         (Source::LocalClock(clock), _) => clock.address().to_string(),
         (_, Some(endpoint)) => endpoint.remote.ip().to_string(),
