@@ -115,6 +115,7 @@ fn time(bencher: Bencher<'_, '_>, clients: u32) {
     let mut responder = Responder::new(
         ClientTable::new(ClientTableLimits::default(), SEED),
         RateLimit::default(),
+        [9; 32],
     );
     let mut reply = [0; LONGEST_REPLY];
     let mut turn = requests.iter().cycle();

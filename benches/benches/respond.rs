@@ -64,6 +64,7 @@ fn respond(bencher: Bencher<'_, '_>, key: u32) {
     let mut responder = Responder::new(
         ClientTable::new(ClientTableLimits::default(), [1; 32]),
         RateLimit::default(),
+        [9; 32],
     );
     let mut client = 0_u32;
     let mut reply = [0; LONGEST_REPLY];
@@ -96,7 +97,11 @@ fn known_clients(bencher: Bencher<'_, '_>, clients: u32) {
         least: clients as usize,
         ..ClientTableLimits::default()
     };
-    let mut responder = Responder::new(ClientTable::new(limits, [1; 32]), RateLimit::default());
+    let mut responder = Responder::new(
+        ClientTable::new(limits, [1; 32]),
+        RateLimit::default(),
+        [9; 32],
+    );
     let mut reply = [0; LONGEST_REPLY];
     let mut number = 0_u64;
     // As they come: a batch at a time.

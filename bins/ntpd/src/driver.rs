@@ -1,10 +1,7 @@
 //! The event loop: it moves datagrams, names, signals and the clock between the world and the
 //! engine, and decides nothing.
 
-use std::{
-    collections::HashMap, io, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf,
-    sync::Arc, time::Duration as Elapsed,
-};
+use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration as Elapsed};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use ntp_conf::AddressFamily;
@@ -20,6 +17,8 @@ use crate::{
     leap_file,
     log::Log,
     metrics_server::MetricsServer,
+    nts::Nts,
+    saved_configuration,
     signals::Signals,
     sockets::Sockets,
     statistics::StatisticsFiles,
@@ -62,6 +61,7 @@ pub(crate) struct Driver {
     identity: Option<IdentityWatch>,
     /// There if `xdp` is configured and the kernel can.
     answers: Option<DriverAnswers>,
+    nts: Nts,
     log: Log,
     statistics: StatisticsFiles,
     drift_file: Option<PathBuf>,
@@ -88,6 +88,7 @@ pub(crate) struct Parts {
     pub(crate) poll: Poll,
     pub(crate) identity: Option<IdentityWatch>,
     pub(crate) answers: Option<DriverAnswers>,
+    pub(crate) nts: Nts,
     pub(crate) log: Log,
     pub(crate) statistics: StatisticsFiles,
     pub(crate) drift_file: Option<PathBuf>,
@@ -113,6 +114,7 @@ impl Driver {
             poll,
             identity,
             answers,
+            nts,
             log,
             statistics,
             drift_file,
@@ -143,6 +145,7 @@ impl Driver {
             team: None,
             identity,
             answers,
+            nts,
             log,
             statistics,
             drift_file,
@@ -162,6 +165,7 @@ impl Driver {
         let mut events = Events::with_capacity(64);
         let mut batch = Batch::new();
         self.tell_interfaces();
+        self.start_nts();
         loop {
             self.drain();
             if let Some(exit) = self.exit {
@@ -194,10 +198,12 @@ impl Driver {
                 // A second look may come at once, for who sends the signal is done.
                 self.watch_identity();
                 self.watch_identity();
+                self.nts.look();
             }
             self.names();
             self.worked();
             self.hear_team();
+            self.nts.report(&mut self.log);
             // Readiness is told once (epoll is edge-triggered), so each socket is emptied; the
             // others are left alone.
             let mut readable = std::mem::take(&mut self.unread);
@@ -484,13 +490,7 @@ impl Driver {
                 Output::Work(work) => self.work(work),
                 Output::WatchIdentity => self.watch_identity(),
                 Output::SaveConfiguration(request) => {
-                    let result = save(&request.path, &request.text);
-                    // The number of the error would tell the operator nothing.
-                    let reason = |error: io::Error| {
-                        let text = error.to_string();
-                        text.split(" (os error").next().map(str::to_owned)
-                    };
-                    let result = result.map_err(|error| reason(error).unwrap_or_default());
+                    let result = saved_configuration::write(&request.path, &request.text);
                     let now = self.clock.read();
                     self.engine
                         .handle(now, Input::ConfigurationSaved { request, result });
@@ -510,8 +510,9 @@ impl Driver {
                     let uptime = self.clock.read().monotonic.since(self.started).as_secs();
                     self.statistics.write(&record, uptime, &mut self.log);
                 }
-                // The engine answers by itself as long as there is one thread.
-                Output::Publish(_) => {}
+                Output::KeepCookieKeys(keys) => self.nts.keep(&keys, &mut self.log),
+                // The engine answers by itself, and has told other threads.
+                Output::Publish(view) => self.nts.set_view(&view),
                 Output::Exit(exit) => {
                     self.exit.get_or_insert(exit);
                 }
@@ -614,6 +615,17 @@ impl Driver {
         }
         let waker = Arc::new(Waker::new(self.poll.registry(), token::WAKER)?);
         Ok(Arc::clone(self.waker.insert(waker)))
+    }
+
+    /// Serves NTS keys, if that is configured.
+    fn start_nts(&mut self) {
+        if self.nts.wants_to_start() {
+            let addresses = self.sockets.addresses().map(|(_, address)| address);
+            let addresses = addresses.collect();
+            let waker = self.waker();
+            self.nts
+                .start(&self.engine, addresses, waker, &mut self.log);
+        }
     }
 
     /// Looks a name up in the resolver's thread.
@@ -719,6 +731,8 @@ impl Driver {
                 self.sockets.share(team, &mut self.log);
             }
             self.tell_interfaces();
+            let addresses = self.sockets.addresses().map(|(_, address)| address);
+            self.nts.set_addresses(addresses);
             if let Some(answers) = &mut self.answers
                 && !answers.set_addresses(&self.sockets, &mut self.log)
             {
@@ -773,15 +787,4 @@ fn watch_addresses(poll: &Poll) -> Option<AddressWatch> {
         .register(&mut watch, token::ADDRESSES, Interest::READABLE)
         .ok()?;
     Some(watch)
-}
-
-/// Writes a new file that only its owner reads: a configuration may hold a password. What is there
-/// already, be it a link, is left alone.
-fn save(path: &std::path::Path, text: &str) -> io::Result<()> {
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())
 }

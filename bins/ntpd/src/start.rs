@@ -31,6 +31,8 @@ use crate::{
     leap_file,
     log::Log,
     metrics_server::MetricsServer,
+    nts::Nts,
+    nts_files,
     sockets::{Choice, Sockets},
     statistics::StatisticsFiles,
 };
@@ -180,6 +182,7 @@ fn serve(
             .inspect_err(|error| log.error(&format!("no metrics at TCP {address}: {error}")))
             .ok()
     });
+    let nts = Nts::open(&config, seed()?, &mut log);
     let setup = setup(arguments, config, drift_file.as_deref(), &clock, &mut log)?;
     let engine = Engine::new(setup, seed()?, clock.read());
     if let Some(path) = pid_file {
@@ -215,6 +218,7 @@ fn serve(
         poll,
         identity,
         answers,
+        nts,
         log,
         statistics,
         drift_file,
@@ -241,12 +245,14 @@ fn setup(
     });
     let keys = keys(&config, log);
     let (autokey, autokey_options, groups) = autokey(&config, clock.read().wall, log)?;
+    let cookie_keys = nts_files::read_cookie_keys(&config.nts, log);
     let restricted_hosts = restricted_hosts(&config, log);
     Ok(Setup {
         keys,
         autokey,
         autokey_options,
         groups,
+        cookie_keys,
         frequency,
         precision: clock.precision(),
         port: arguments.port,

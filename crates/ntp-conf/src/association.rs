@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 use ntp_wire::{KeyId, PollExponent, Version};
 
 use crate::{
-    Span,
+    NtsServer, Span,
     line::Line,
     reader::{Problem, Reader},
     reference_clock::{ClockAddress, ReferenceClock},
@@ -143,6 +143,8 @@ pub struct Association {
     pub key: Option<KeyId>,
     /// `autokey`: the Autokey protocol authenticates.
     pub autokey: bool,
+    /// `nts`: Network Time Security authenticates, and how keys are asked for.
+    pub nts: Option<NtsServer>,
     /// `ident`: the Autokey group of the server.
     pub ident: Option<String>,
     /// `ttl`: hops that a multicast packet may go.
@@ -151,9 +153,10 @@ pub struct Association {
     pub mode: u32,
 }
 
-const OPTIONS: [&str; 17] = [
-    "autokey", "burst", "iburst", "ident", "key", "maxpoll", "minpoll", "mode", "noselect", "port",
-    "preempt", "prefer", "true", "ttl", "version", "xleave", "xmtnonce",
+const OPTIONS: [&str; 22] = [
+    "ask", "autokey", "burst", "ca", "cert", "iburst", "ident", "key", "maxpoll", "minpoll",
+    "mode", "noselect", "noval", "nts", "port", "preempt", "prefer", "true", "ttl", "version",
+    "xleave", "xmtnonce",
 ];
 
 impl Association {
@@ -177,6 +180,7 @@ impl Association {
             transmit_nonce: false,
             key: None,
             autokey: false,
+            nts: None,
             ident: None,
             ttl: None,
             mode: 0,
@@ -206,8 +210,25 @@ impl Association {
             return Err(no_group(*address, &address_word.span));
         }
         let mut polls = (None, None);
+        let mut nts = NtsServer::default();
+        let mut nts_words = Vec::new();
         while let Some(word) = reader.take() {
-            association.read_option(word, reader, &mut polls)?;
+            if NtsServer::OPTIONS.contains(&word.keyword()) {
+                nts.read_option(word, reader)?;
+                nts_words.push(word);
+            } else {
+                association.read_option(word, reader, &mut polls)?;
+            }
+        }
+        if let Some(found) = &mut association.nts {
+            *found = nts;
+            association.check_nts(reader)?;
+        } else if let Some(word) = nts_words.first() {
+            return Err(Problem::error(
+                &word.span,
+                format!("`{}` belongs to `nts`, which is not there", word.keyword()),
+                "add `nts`",
+            ));
         }
         if let (Some(low), Some(high)) = polls
             && low > high
@@ -251,6 +272,40 @@ impl Association {
         }
     }
 
+    /// NTS is for clients, and for one of the three ways to authenticate.
+    fn check_nts(&mut self, reader: &mut Reader<'_>) -> Result<(), Problem> {
+        if self.kind != AssociationKind::Server {
+            return Err(Problem::error(
+                &reader.span(),
+                format!("`{}` has no `nts`: it is for clients", self.kind.keyword()),
+                "write `server`, or another way to authenticate",
+            ));
+        }
+        if self.key.is_some() || self.autokey {
+            return Err(Problem::error(
+                &reader.span(),
+                "`nts` excludes `key` and `autokey`",
+                "leave all of them out but one",
+            ));
+        }
+        if !cfg!(test) {
+            return Err(Problem::error(
+                &reader.span(),
+                "`server … nts` is not carried out by this version",
+                "use `key` or `autokey`",
+            ));
+        }
+        if self.version != Version::V4 {
+            reader.remarks.push(Problem::warning(
+                &reader.span(),
+                "`nts` is of version 4 of NTP, which is used",
+                "leave `version` out",
+            ));
+            self.version = Version::V4;
+        }
+        Ok(())
+    }
+
     fn read_option(
         &mut self,
         word: &crate::Word,
@@ -266,6 +321,7 @@ impl Association {
             "maxpoll" => polls.1 = Some(PollExponent::new(reader.clamped("maxpoll", 3..=17)?)),
             "minpoll" => polls.0 = Some(PollExponent::new(reader.clamped("minpoll", 3..=17)?)),
             "mode" => self.mode = reader.integer("mode", 0..=i64::from(u32::MAX))?,
+            "nts" => self.nts = Some(NtsServer::default()),
             "noselect" => self.no_select = true,
             "port" => self.port = Some(reader.integer("port", 1..=65535)?),
             "preempt" => self.preempt = true,
@@ -290,8 +346,11 @@ impl Association {
         }
         let usual = Self::new(self.kind, self.address.clone());
         let differs = |ours: PollExponent, usual| (ours != usual).then_some(ours.value());
-        line.name(&self.address.to_string())
-            .option("port", self.port)
+        line = line.name(&self.address.to_string());
+        if let Some(nts) = &self.nts {
+            line = nts.write(line);
+        }
+        line.option("port", self.port)
             .option(
                 "version",
                 (self.version != usual.version).then_some(self.version.value()),

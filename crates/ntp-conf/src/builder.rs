@@ -27,6 +27,7 @@ pub(crate) struct Builder {
     pub(crate) request_span: Option<Span>,
     pub(crate) tos_span: Option<Span>,
     pub(crate) interface_span: Option<Span>,
+    pub(crate) nts_span: Option<Span>,
 }
 
 impl Builder {
@@ -116,6 +117,10 @@ impl Builder {
                     config.revoke = revoke;
                 }
                 config.crypto = Some(crypto);
+            }
+            "nts" => {
+                config.nts = changed(&config.nts, |nts| nts.read(reader))?;
+                self.nts_span = Some(reader.span());
             }
             "discipline" => config.discipline = only(reader, Discipline::read)?,
             "ident" => {

@@ -45,8 +45,25 @@ pub(crate) fn check(builder: &mut Builder) {
         }
     }
     clocks(builder, &mut found);
+    nts(builder, &mut found);
     interfaces(builder, &mut found);
     builder.problems.append(&mut found);
+}
+
+/// A server of NTS needs a certificate, and has no default for it.
+fn nts(builder: &mut Builder, found: &mut Vec<Problem>) {
+    let nts = &mut builder.config.nts;
+    if let Some(span) = &builder.nts_span
+        && nts.enabled
+        && (nts.certificate.is_none() || nts.key.is_none())
+    {
+        nts.enabled = false;
+        found.push(Problem::error(
+            span,
+            "`nts enable` without a certificate: nobody gets keys",
+            "add `nts cert FILE` and `nts key FILE`",
+        ));
+    }
 }
 
 /// Whoever writes what shall not be listened on means the rest to be.
@@ -172,7 +189,7 @@ fn dropped_answers(config: &Config, line: &Association, span: &Span, found: &mut
         .map(of_family)
         .reduce(|one, other| one & other);
     let flags = flags.unwrap_or(RestrictFlags::NONE);
-    let authenticated = line.key.is_some() || line.autokey;
+    let authenticated = line.key.is_some() || line.autokey || line.nts.is_some();
     let reason = if flags.contains(RestrictFlags::IGNORE) {
         "ignore"
     } else if flags.contains(RestrictFlags::NO_SERVE) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ntp_wire::Duration;
 
 use crate::{
-    Association, Crypto, Discard, Groups, InterfaceRule, Keys, LogMask, Metrics, Mru,
+    Association, Crypto, Discard, Groups, InterfaceRule, Keys, LogMask, Metrics, Mru, Nts,
     ReferenceClock, Restriction, Statistics, Switch, Switches, Tinker, Tos, XdpInterface, decimal,
     discipline::Discipline, line::Line,
 };
@@ -28,6 +28,8 @@ pub struct Config {
     pub keys: Keys,
     /// `crypto`: Autokey is on if it is there, even if it says nothing.
     pub crypto: Option<Crypto>,
+    /// `nts`: Network Time Security.
+    pub nts: Nts,
     /// `discipline`: what steers the clock. `precise`.
     pub discipline: Discipline,
     /// `ident`: the Autokey group of servers that name none.
@@ -103,6 +105,7 @@ impl Default for Config {
             drift_file: None,
             keys: Keys::default(),
             crypto: None,
+            nts: Nts::default(),
             discipline: Discipline::default(),
             ident: None,
             automax: 12,
@@ -192,6 +195,7 @@ impl Config {
         if let Some(crypto) = &self.crypto {
             crypto.write(out);
         }
+        self.nts.write(out);
         self.write_values(out);
         self.groups.write(out);
         self.discard.write(out);

@@ -1,5 +1,7 @@
 //! What the packet path has done: the numbers of ntpq's `sysstats`.
 
+use crate::NtsCounters;
+
 /// Packets counted by what became of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
@@ -36,6 +38,8 @@ pub struct Counters {
     /// Autokey requests dropped because answering them would take more public-key work than is
     /// done for strangers.
     pub too_much_work: u64,
+    /// What was done with NTS.
+    pub nts: NtsCounters,
 }
 
 impl Counters {
@@ -59,6 +63,7 @@ impl Counters {
             keys_not_found,
             macs_made,
             macs_checked,
+            nts,
         } = other;
         self.received += received;
         self.answered += answered;
@@ -76,5 +81,6 @@ impl Counters {
         self.keys_not_found += keys_not_found;
         self.macs_made += macs_made;
         self.macs_checked += macs_checked;
+        self.nts.add(nts);
     }
 }

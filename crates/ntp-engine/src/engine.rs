@@ -8,6 +8,7 @@ mod configure;
 mod departure;
 mod ephemeral;
 mod leap;
+mod nts;
 mod pool;
 mod publish;
 mod search;
@@ -25,9 +26,10 @@ use bytes::Bytes;
 use ntp_autokey::{Host, HostOptions, IdentityGroups};
 use ntp_conf::Config;
 use ntp_discipline::{Adjustment, FilterConditions, Now, SystemEvent};
+use ntp_nts::CookieKeys;
 use ntp_restrict::{ClientTableLimits, RateLimit, RestrictFlags, RestrictList, RestrictRules};
 use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precision, Timestamp};
-use rand::{SeedableRng, rngs::ChaCha12Rng};
+use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 
 pub(crate) use self::{broadcast::ToMany, search::SearchService};
 use crate::{
@@ -74,6 +76,8 @@ pub struct Engine {
     pub(crate) autokey: Option<Host>,
     /// There if `crypto` is configured.
     autokey_options: Option<HostOptions>,
+    /// There if `nts enable` is configured.
+    cookie_keys: Option<Arc<CookieKeys>>,
     groups: IdentityGroups,
     /// `ident`: the group of those who come by themselves.
     ident: Option<String>,
@@ -149,6 +153,14 @@ impl Engine {
             now,
         );
         let view = Arc::new(publish::view(&rest, &system, options.precision));
+        // Numbers of their own, whoever else draws some.
+        let mut sealing = ChaCha12Rng::from_seed(seed);
+        sealing.set_stream(1);
+        let cookie_keys = config
+            .nts
+            .enabled
+            .then(|| nts::first_keys(rest.cookie_keys, &mut sealing, now));
+        let are_cookie_keys_new = cookie_keys.as_ref().is_some_and(|(_, is_new)| *is_new);
         let client_limits = *clients.limits();
         let nonces = Nonces::new(&mut rng);
         let mut engine = Self {
@@ -164,11 +176,12 @@ impl Engine {
             keys: rest.keys,
             autokey: rest.autokey,
             autokey_options: rest.autokey_options,
+            cookie_keys: cookie_keys.map(|(keys, _)| keys),
             groups: rest.groups,
             ident: rest.ident,
             associations,
             system,
-            responder: Responder::new(clients, limit),
+            responder: Responder::new(clients, limit, sealing.random()),
             shards: Shards::default(),
             client_limits,
             restrictions: Arc::clone(&view.restrictions),
@@ -204,6 +217,9 @@ impl Engine {
             let detail = engine.number(index);
             engine.peer_event(index, 1, "mobilize", &detail);
             engine.resolve(index);
+        }
+        if are_cookie_keys_new {
+            engine.keep_cookie_keys();
         }
         engine.start_leaps(leap_file);
         // From here on it is known how fast the clock runs beside its oscillator.
@@ -353,6 +369,11 @@ impl Engine {
     /// The view that the packet path answers from.
     pub fn view(&self) -> &Arc<ServerView> {
         &self.view
+    }
+
+    /// The UDP port that we serve on.
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// How often a client may ask.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use ntp_autokey::{Credentials, IdentityGroups};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Applied, ClockError};
+use ntp_nts::CookieKeys;
 use ntp_restrict::{PastSighting, RestrictFlags};
 use ntp_wire::{AssociationId, Ppm, Timestamp, control::ControlHeader};
 
@@ -171,6 +172,8 @@ pub enum Output {
     WatchIdentity,
     /// Write the configuration to a new file, and answer by [`Input::ConfigurationSaved`].
     SaveConfiguration(Box<SaveRequest>),
+    /// Keep these keys of NTS cookies, where nobody else can read them.
+    KeepCookieKeys(Arc<CookieKeys>),
     /// Keep this frequency correction in the drift file.
     WriteDrift(Ppm),
     /// Tell the operator.

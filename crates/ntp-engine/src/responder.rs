@@ -3,16 +3,21 @@
 mod hits;
 mod interleave;
 mod locals;
+mod nts;
 
 use std::net::{IpAddr, SocketAddr};
 
 use ntp_autokey::Cookie;
 use ntp_discipline::Now;
 use ntp_keys::MacBuffer;
+use ntp_nts::Inspection;
 use ntp_restrict::{ClientTable, PastSighting, RateLimit, RestrictFlags, Restriction, Sighting};
 use ntp_wire::{Header, KeyId, KissCode, Mode, Packet, Stratum, Timestamp, Trailer, Version};
 
+use rand::{SeedableRng, rngs::ChaCha12Rng};
+
 use self::interleave::{Asked, Interleave};
+pub use self::nts::NtsCounters;
 pub(crate) use self::{
     hits::Hits,
     interleave::{of_arrival, of_departure},
@@ -20,8 +25,9 @@ pub(crate) use self::{
 };
 use crate::{Counters, ServerView};
 
-/// Longest reply that [`Responder::respond`] writes: a header, a key identifier, 20 octets of MAC.
-pub const LONGEST_REPLY: usize = Header::LENGTH + 4 + MacBuffer::LONGEST;
+/// Longest reply that [`Responder::respond`] writes: one with NTS and eight cookies. Most are far
+/// shorter.
+pub const LONGEST_REPLY: usize = 1024;
 
 /// Answers plain requests without the engine: no lock, no allocation, no system call.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ pub struct Responder {
     hits: Hits,
     locals: Locals,
     interleave: Interleave,
+    /// Nonces and the like of what is sealed.
+    nonces: ChaCha12Rng,
 }
 
 /// When and where a packet came.
@@ -93,13 +101,18 @@ enum Authenticity<'a> {
     Symmetric(&'a ntp_keys::SymmetricKey, KeyId),
     /// By an Autokey session key.
     Session(KeyId, Cookie),
+    /// By NTS.
+    Nts(ntp_nts::Authentic<'a>),
+    /// By NTS, and its cookie or its authenticator is of no use.
+    RefusedNts(ntp_nts::Refused<'a>),
     /// It says so, and it is wrong.
     Failed,
 }
 
 impl Responder {
-    /// A responder that remembers clients in `clients` and holds them to `limit`.
-    pub fn new(clients: ClientTable, limit: RateLimit) -> Self {
+    /// A responder that remembers clients in `clients` and holds them to `limit`. `seed` must be
+    /// unpredictable, and no other's: cookies are made with it.
+    pub fn new(clients: ClientTable, limit: RateLimit, seed: [u8; 32]) -> Self {
         Self {
             clients,
             limit,
@@ -107,6 +120,7 @@ impl Responder {
             hits: Hits::default(),
             locals: Locals::default(),
             interleave: Interleave::default(),
+            nonces: ChaCha12Rng::from_seed(seed),
         }
     }
 
@@ -349,7 +363,20 @@ impl Responder {
             ntp_restrict::Verdict::KissOfDeath => true,
         };
         let authenticity = match packet.trailer() {
-            Trailer::None => Authenticity::None,
+            Trailer::None => match &view.cookie_keys {
+                Some(keys) if bytes.len() > Header::LENGTH => {
+                    match self.counters.nts.inspect(keys, &packet) {
+                        Inspection::Plain => Authenticity::None,
+                        Inspection::Malformed => return Verdict::Drop(DropReason::Unauthenticated),
+                        Inspection::Refused(_) if is_limited => {
+                            return Verdict::Drop(DropReason::Limited);
+                        }
+                        Inspection::Refused(refused) => Authenticity::RefusedNts(refused),
+                        Inspection::Authentic(asked) => Authenticity::Nts(asked),
+                    }
+                }
+                _ => Authenticity::None,
+            },
             // Whoever answers a crypto-NAK with one answers for ever.
             Trailer::CryptoNak => return Verdict::Drop(DropReason::Unauthenticated),
             Trailer::Mac { key_id, .. } if key_id.is_autokey() && view.sessions.is_some() => {
@@ -396,6 +423,8 @@ impl Responder {
         if is_limited {
             self.counters.kisses += 1;
             kiss(KissCode::Rate, view, arrival, request, header);
+        } else if matches!(authenticity, Authenticity::RefusedNts(_)) {
+            kiss(KissCode::NtsNak, view, arrival, request, header);
         } else if matches!(authenticity, Authenticity::Failed) {
             emit(view, arrival, request, header);
         } else {
@@ -422,11 +451,22 @@ impl Responder {
                 }
                 _ => 0,
             },
+            Authenticity::RefusedNts(refused) => {
+                self.counters.bad_authentication += 1;
+                let end = refused.complete(reply);
+                return answer(end, false);
+            }
+            Authenticity::Nts(asked) => {
+                let end = view.cookie_keys.as_ref().and_then(|keys| {
+                    let made = self.counters.nts.cookies_made;
+                    self.counters.nts.cookies_made = made + asked.cookies() as u64;
+                    asked.seal_answer(keys, &mut self.nonces, reply)
+                });
+                self.counters.nts.answers += u64::from(end.is_some());
+                return answer(end, stamped);
+            }
         };
-        Verdict::Reply(Reply {
-            length: length + mac_length,
-            stamped,
-        })
+        answer(Some(length + mac_length), stamped)
     }
 
     /// Writes the header of the reply to `request`, interleaved if it asks for that and can have
@@ -465,6 +505,14 @@ impl Responder {
             self.interleave
                 .departed(remote.ip(), header.receive_time, at, now);
         }
+    }
+}
+
+/// The verdict on a request whose reply has so many octets, if there is room for it.
+fn answer(length: Option<usize>, stamped: bool) -> Verdict {
+    match length {
+        Some(length) => Verdict::Reply(Reply { length, stamped }),
+        None => Verdict::Drop(DropReason::BadFormat),
     }
 }
 

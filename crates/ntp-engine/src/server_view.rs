@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ntp_autokey::SessionKeys;
 use ntp_discipline::Now;
+use ntp_nts::CookieKeys;
 use ntp_restrict::RestrictList;
 use ntp_wire::{
     Duration, Header, Leap, Mode, Monotonic, PollExponent, Precision, ReferenceId, ShortDuration,
@@ -25,6 +26,8 @@ pub struct ServerView {
     pub(crate) keys: Arc<TrustedKeys>,
     /// There if `crypto` is configured.
     pub(crate) sessions: Option<SessionKeys>,
+    /// There if `nts enable` is configured.
+    pub(crate) cookie_keys: Option<Arc<CookieKeys>>,
     pub(crate) clock: ClockView,
     /// The UDP port that we serve on, as do others of our kind.
     pub(crate) port: u16,
@@ -40,6 +43,11 @@ impl ServerView {
         let Served { leap, smear } = self.clock.served();
         let is_plain = leap != Leap::Unsynchronised && smear.is_none();
         is_plain.then(|| self.clock.header(Version::V4, Mode::Server, now.monotonic))
+    }
+
+    /// The keys of NTS cookies, if there is a server of them.
+    pub fn cookie_keys(&self) -> Option<&Arc<CookieKeys>> {
+        self.cookie_keys.as_ref()
     }
 
     /// Who may ask what.

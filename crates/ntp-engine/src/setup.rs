@@ -6,6 +6,7 @@ use ntp_autokey::{Host, HostOptions, IdentityGroups};
 use ntp_conf::{AssociationKind, ClockAddress, Config, ReferenceClock, Switch};
 use ntp_discipline::{Estimator, HashCheck, Limits, LoopOptions, Tinker};
 use ntp_keys::KeyTable;
+use ntp_nts::CookieKeys;
 use ntp_restrict::{
     ClientTable, ClientTableLimits, RateLimit, RestrictRules, RestrictTarget, Scope, SourceTemplate,
 };
@@ -38,6 +39,9 @@ pub struct Setup {
     pub autokey_options: HostOptions,
     /// The identity parameters at hand.
     pub groups: IdentityGroups,
+    /// The keys of NTS cookies that were kept; new ones are made if there are none and `nts enable`
+    /// is configured.
+    pub cookie_keys: Option<CookieKeys>,
     /// The frequency of the drift file.
     pub frequency: Option<Ppm>,
     /// How fine the clock can be read.
@@ -100,6 +104,7 @@ pub(crate) struct Rest {
     /// There if `crypto` is configured.
     pub(crate) autokey_options: Option<HostOptions>,
     pub(crate) groups: IdentityGroups,
+    pub(crate) cookie_keys: Option<CookieKeys>,
     /// `ident`: the Autokey group of those who come by themselves.
     pub(crate) ident: Option<String>,
     pub(crate) rules: RestrictRules,
@@ -117,6 +122,7 @@ impl Setup {
             autokey: None,
             autokey_options: HostOptions::default(),
             groups: IdentityGroups::new(),
+            cookie_keys: None,
             frequency: None,
             precision: Precision::new(-20),
             port: 123,
@@ -195,6 +201,7 @@ impl Setup {
                 autokey: self.autokey,
                 autokey_options: config.crypto.as_ref().map(|_| self.autokey_options),
                 groups: self.groups,
+                cookie_keys: self.cookie_keys,
                 ident: config.ident.clone(),
                 program: self.program,
             },

@@ -205,7 +205,8 @@ impl Engine {
         let limit = self.responder.limit();
         let shards = (0..count).map(|_| {
             let clients = ClientTable::new(limits, self.rng.random());
-            self.shards.add(&self.view, Responder::new(clients, limit))
+            let responder = Responder::new(clients, limit, self.rng.random());
+            self.shards.add(&self.view, responder)
         });
         shards.collect()
     }

@@ -96,9 +96,7 @@ impl CookieKeys {
     /// Makes a new key if the newest has been in use for a day, or was made after `now`: whether it
     /// did. The file should then be written, before a cookie is given out.
     pub fn rotate(&mut self, rng: &mut impl Rng, now: i64) -> bool {
-        let age = now.saturating_sub(self.current.made);
-        // A clock that was far in the future when the key was made must not keep it for ever.
-        if (-LIFETIME..LIFETIME).contains(&age) {
+        if !self.is_due(now) {
             return false;
         }
         let next = CookieKey {
@@ -110,6 +108,13 @@ impl CookieKeys {
             .insert(0, std::mem::replace(&mut self.current, next));
         self.before.truncate(KEPT - 1);
         true
+    }
+
+    /// Whether [`rotate`](Self::rotate) would make a new key.
+    pub fn is_due(&self, now: i64) -> bool {
+        let age = now.saturating_sub(self.current.made);
+        // A clock that was far in the future when the key was made must not keep it for ever.
+        !(-LIFETIME..LIFETIME).contains(&age)
     }
 
     /// Seconds of Unix time when the next key is due.

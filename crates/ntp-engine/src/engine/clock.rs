@@ -203,6 +203,7 @@ impl Engine {
         self.steer();
         self.record_system();
         self.watch_identity();
+        self.renew_cookie_keys();
         if let Some(stratum) = self.system.stand_in(now) {
             self.note(
                 Severity::Warning,

@@ -14,6 +14,7 @@ pub(super) fn view(rest: &Rest, system: &System, precision: Precision) -> Server
         restrictions: Arc::new(rest.rules.build()),
         keys: Arc::clone(&rest.keys),
         sessions: rest.autokey.as_ref().map(ntp_autokey::Host::session_keys),
+        cookie_keys: None,
         clock: ClockView::new(
             &system.state,
             precision,
@@ -42,6 +43,7 @@ impl Engine {
             restrictions: Arc::clone(&self.restrictions),
             keys: Arc::clone(&self.keys),
             sessions: self.autokey.as_ref().map(ntp_autokey::Host::session_keys),
+            cookie_keys: self.cookie_keys.clone(),
             clock: ClockView::new(&self.system.state, self.precision, served),
             port: self.port,
             steps: self.system.steps,

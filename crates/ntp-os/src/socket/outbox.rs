@@ -60,8 +60,8 @@ impl Control {
 impl Outbox {
     /// How many datagrams it holds. More would save little, and the last of them would be late.
     pub const SIZE: usize = 32;
-    /// Octets of the longest datagram: the answer to a plain request with any MAC fits.
-    pub const LONGEST: usize = 256;
+    /// Octets of the longest datagram: the answer to a request with NTS and eight cookies fits.
+    pub const LONGEST: usize = 1024;
 
     /// An empty one.
     pub fn new() -> Self {

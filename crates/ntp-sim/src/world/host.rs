@@ -322,6 +322,8 @@ impl Host {
                 self.engine.handle(now, Input::Worked(Some(worked)));
             }
             Output::WriteDrift(frequency) => self.drift = Some(frequency),
+            // A simulation has no files.
+            Output::KeepCookieKeys(_) => {}
             Output::Event(event) => self.events.push(event.to_string()),
             Output::Record(record) => self.records.push(record),
             Output::Exit(exit) => {

@@ -1,0 +1,111 @@
+//! Network Time Security between our programs and chrony.
+
+#![allow(clippy::unwrap_used)] // A test that can't go on has failed.
+
+use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+
+use meridian_harness::{Host, Network, Peers, Program, can_make_networks, skip, wait_for};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const AUTHORITY: &str = include_str!("../../crates/ntp-nts/tests/data/authority.pem");
+const CERTIFICATE: &str = include_str!("../../crates/ntp-nts/tests/data/server.pem");
+const KEY: &str = include_str!("../../crates/ntp-nts/tests/data/server.key");
+
+/// Nothing of the machine's own chrony is touched: no socket, no file of its process number.
+const CHRONY: &str = "cmdport 0\nbindcmdaddress /\npidfile chrony.pid\n";
+
+const OURS_SERVES: &str = "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\n\
+    nts cert server.pem key server.key cookie cookies\nnts enable\n";
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Whose {
+    Ours,
+    Chrony,
+}
+use Whose::{Chrony, Ours};
+
+impl Whose {
+    fn start(self, peers: Option<&Peers>, host: &Host) -> Program {
+        match self {
+            Ours => host.ntpd("virtual"),
+            Chrony => peers
+                .unwrap()
+                .chronyd(host, &host.directory.join("ntp.conf")),
+        }
+    }
+}
+
+fn write_certificates(host: &Host) {
+    host.write("authority.pem", AUTHORITY);
+    host.write("server.pem", CERTIFICATE);
+    let key = host.write("server.key", KEY);
+    fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn start_server(network: &Network, whose: Whose, peers: Option<&Peers>) -> Program {
+    let host = &network.server;
+    write_certificates(host);
+    match whose {
+        Ours => host.write("ntp.conf", OURS_SERVES),
+        Chrony => host.write(
+            "ntp.conf",
+            &format!(
+                "{CHRONY}local stratum 2\nallow all\nntsserverkey server.key\n\
+                 ntsservercert server.pem\nntsdumpdir .\n"
+            ),
+        ),
+    };
+    let server = whose.start(peers, host);
+    if whose == Ours {
+        wait_for(
+            PATIENCE,
+            "the server to give time",
+            || {
+                let text = host.ntpq("rv 0 stratum");
+                text.contains("stratum=2").then_some(())
+            },
+            || server.log(),
+        );
+    }
+    server
+}
+
+#[test]
+fn chrony_follows_our_server() {
+    if !can_make_networks() {
+        skip("NTS with chrony", "it takes root and iproute2");
+        return;
+    }
+    let Some(peers) = Peers::find() else {
+        skip("NTS with chrony", "MERIDIAN_PEERS does not lead to it");
+        return;
+    };
+    let network = Network::new().unwrap();
+    let server = start_server(&network, Ours, Some(&peers));
+    let host = &network.client;
+    write_certificates(host);
+    host.write(
+        "ntp.conf",
+        &format!(
+            "{CHRONY}server {} iburst nts minpoll 1 maxpoll 1\nntstrustedcerts authority.pem\n\
+             ntsdumpdir .\n",
+            network.server.address(false)
+        ),
+    );
+    let client = Chrony.start(Some(&peers), host);
+    wait_for(
+        PATIENCE,
+        "chrony to follow us",
+        || client.log().contains("Selected source").then_some(()),
+        || format!("client:\n{}\nserver:\n{}", client.log(), server.log()),
+    );
+    assert_eq!(
+        fs::metadata(network.server.directory.join("cookies"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
+}
