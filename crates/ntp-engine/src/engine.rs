@@ -31,7 +31,7 @@ use ntp_restrict::{ClientTableLimits, RateLimit, RestrictFlags, RestrictList, Re
 use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precision, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 
-pub(crate) use self::{broadcast::ToMany, search::SearchService};
+pub(crate) use self::{broadcast::ToMany, publish::has_limit, search::SearchService};
 use crate::{
     Arrival, Counters, Event, Input, LONGEST_REPLY, Output, ProgramDescription, Reply, Responder,
     ServerView, Severity, Verdict, What,
@@ -85,6 +85,8 @@ pub struct Engine {
     pub(crate) system: System,
     pub(crate) responder: Responder,
     pub(crate) shards: Shards,
+    /// `enable monitor`.
+    pub(crate) monitor: bool,
     /// The bounds on the lists of clients of all threads together.
     pub(crate) client_limits: ClientTableLimits,
     rules: RestrictRules,
@@ -183,6 +185,7 @@ impl Engine {
             system,
             responder: Responder::new(clients, limit, sealing.random()),
             shards: Shards::default(),
+            monitor: rest.monitor,
             client_limits,
             restrictions: Arc::clone(&view.restrictions),
             rules: rest.rules,

@@ -162,6 +162,7 @@ impl Responder {
         clients: &[(IpAddr, PastSighting)],
     ) {
         self.counters.add(done);
+        let clients = if view.remembers { clients } else { &[] };
         for (local, past) in clients {
             let Restriction { flags, .. } = view.restrictions.lookup(past.sighting.source);
             let endpoint = self.locals.number(*local);
@@ -211,11 +212,12 @@ impl Responder {
     /// Whether a packet that is answered by the engine, by and by, is within the rate limit.
     pub(crate) fn admits(
         &mut self,
+        view: &ServerView,
         arrival: &Arrival,
         header: &Header,
         flags: RestrictFlags,
     ) -> bool {
-        let verdict = self.record(arrival, header, flags);
+        let verdict = self.record(view, arrival, header, flags);
         let is_admitted = verdict == ntp_restrict::Verdict::Serve;
         self.counters.limited += u64::from(!is_admitted);
         is_admitted
@@ -285,7 +287,7 @@ impl Responder {
                 version == Version::V1 && ![123, view.port].contains(&arrival.remote.port())
             }
             Mode::Server => {
-                self.sight(arrival, Mode::Server, version, flags);
+                self.sight(view, arrival, Mode::Server, version, flags);
                 return Verdict::Engine(flags);
             }
             Mode::Control => {
@@ -313,21 +315,26 @@ impl Responder {
 
     fn record(
         &mut self,
+        view: &ServerView,
         arrival: &Arrival,
         header: &Header,
         flags: RestrictFlags,
     ) -> ntp_restrict::Verdict {
-        self.sight(arrival, header.mode, header.version, flags)
+        self.sight(view, arrival, header.mode, header.version, flags)
     }
 
     /// Remembers a packet, and says whether it came too fast.
     fn sight(
         &mut self,
+        view: &ServerView,
         arrival: &Arrival,
         mode: Mode,
         version: Version,
         flags: RestrictFlags,
     ) -> ntp_restrict::Verdict {
+        if !view.remembers {
+            return ntp_restrict::Verdict::Serve;
+        }
         let sighting = Sighting {
             source: arrival.remote,
             endpoint: self.locals.number(arrival.local),
@@ -357,7 +364,7 @@ impl Responder {
         if flags.contains(RestrictFlags::VERSION) && request.version != Version::V4 {
             return Verdict::Drop(DropReason::Version);
         }
-        let is_limited = match self.record(arrival, request, flags) {
+        let is_limited = match self.record(view, arrival, request, flags) {
             ntp_restrict::Verdict::Serve => false,
             ntp_restrict::Verdict::Drop => return Verdict::Drop(DropReason::Limited),
             ntp_restrict::Verdict::KissOfDeath => true,

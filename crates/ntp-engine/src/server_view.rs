@@ -29,6 +29,9 @@ pub struct ServerView {
     /// There if `nts enable` is configured.
     pub(crate) cookie_keys: Option<Arc<CookieKeys>>,
     pub(crate) clock: ClockView,
+    /// Whether clients are remembered: `enable monitor`, which is the default, or some restriction
+    /// with `limited`, which can't do without.
+    pub(crate) remembers: bool,
     /// The UDP port that we serve on, as do others of our kind.
     pub(crate) port: u16,
     /// How often the clock was stepped: what it showed before is void.

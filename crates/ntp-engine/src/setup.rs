@@ -97,6 +97,8 @@ pub(crate) struct Rest {
     pub(crate) control_key: Option<KeyId>,
     /// `enable auth`: who comes by himself must have a key.
     pub(crate) authentication_required: bool,
+    /// `enable monitor`: clients are remembered whether or not there is need to.
+    pub(crate) monitor: bool,
     pub(crate) to_many: ToMany,
     pub(crate) search_service: SearchService,
     pub(crate) keys: Arc<TrustedKeys>,
@@ -194,6 +196,7 @@ impl Setup {
                     groups: config.groups.manycast_server.clone(),
                     cohort: config.tos.cohort,
                 },
+                monitor: config.switches.is_on(Switch::Monitor),
                 authentication_required: config.switches.is_on(Switch::Authentication),
                 default_ident: config.ident.clone(),
                 rules: rules(config, &self.restricted_hosts),

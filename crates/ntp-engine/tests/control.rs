@@ -417,6 +417,34 @@ fn the_bounds_are_for_all_threads_together() {
     assert_eq!(lab.text(&monitor), "mru_depth=90, mru_maxdepth=90\r\n");
 }
 
+/// `disable monitor` forgets who asks, unless a limit depends on it.
+#[test]
+fn nobody_is_remembered_where_nobody_wants_it() {
+    let monitor = Request::read_variables(AssociationId::SYSTEM, "mru_enabled,mru_depth");
+    for (text, expected) in [
+        ("", "mru_enabled=0x1, mru_depth=2\r\n"),
+        ("disable monitor\n", "mru_enabled=0x0, mru_depth=0\r\n"),
+        (
+            "disable monitor\nrestrict 192.0.2.77 limited\n",
+            "mru_enabled=0x2, mru_depth=2\r\n",
+        ),
+    ] {
+        let mut lab = Lab::new(&format!("{CONF}{text}"));
+        lab.client(0x0a00_0001);
+        lab.client(0x0a00_0002);
+        assert_eq!(lab.text(&monitor), expected, "{text}");
+        let nonce = lab.nonce();
+        let list = lab.clients(&format!("nonce={nonce}, frags=32"));
+        let list = String::from_utf8(list.unwrap().unwrap().data).unwrap();
+        assert!(list.contains("now="), "{list}");
+        assert_eq!(
+            list.contains("addr.0="),
+            !expected.contains("depth=0"),
+            "{list}"
+        );
+    }
+}
+
 /// What the engine publishes is what the other threads answer from.
 #[test]
 fn other_threads_follow_the_configuration() {

@@ -1,11 +1,11 @@
 //! What was counted, in the variables of the system: `sysstats`, `monstats`, `authinfo`,
 //! `iostats`, `timerstats` and `kerninfo` of ntpq.
 
-use ntp_restrict::{ClientTable, ClientTableLimits, RestrictFlags};
+use ntp_restrict::{ClientTable, ClientTableLimits};
 use ntp_wire::Leap;
 
 use super::{listing::Items, peer::milliseconds};
-use crate::{Engine, Responder};
+use crate::{Engine, Responder, engine::has_limit};
 
 /// Parts per million that the frequency can be corrected by.
 const FREQUENCY_TOLERANCE: u16 = 500;
@@ -98,10 +98,8 @@ impl Engine {
         };
         Some(match name {
             "mru_enabled" => {
-                let limited = |entry: &ntp_restrict::RestrictEntry| {
-                    entry.flags.contains(RestrictFlags::LIMITED)
-                };
-                1 | u64::from(self.view.restrictions.entries().iter().any(limited)) << 1
+                let limits = has_limit(&self.view.restrictions);
+                u64::from(self.monitor) | u64::from(limits) << 1
             }
             "mru_depth" => depth as u64,
             "mru_deepest" => tables().map(ClientTable::peak).sum::<usize>() as u64,

@@ -107,7 +107,11 @@ impl Engine {
         responder::emit(&self.view, arrival, packet.header(), &mut header);
         let mut reply = header.to_vec();
         let answered = host.respond_to_search(&exchange, group, packet, &mut reply);
-        if answered.is_ok() && self.responder.admits(arrival, packet.header(), flags) {
+        if answered.is_ok()
+            && self
+                .responder
+                .admits(&self.view, arrival, packet.header(), flags)
+        {
             self.outputs.push_back(Output::Send {
                 local: arrival.local,
                 remote: arrival.remote,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ntp_restrict::{RestrictEntry, RestrictFlags, RestrictList};
 use ntp_wire::Precision;
 
 use crate::{
@@ -10,8 +11,10 @@ use crate::{
 
 /// The first view, before there is an engine.
 pub(super) fn view(rest: &Rest, system: &System, precision: Precision) -> ServerView {
+    let restrictions = Arc::new(rest.rules.build());
     ServerView {
-        restrictions: Arc::new(rest.rules.build()),
+        remembers: remembers(rest.monitor, &restrictions),
+        restrictions,
         keys: Arc::clone(&rest.keys),
         sessions: rest.autokey.as_ref().map(ntp_autokey::Host::session_keys),
         cookie_keys: None,
@@ -28,6 +31,17 @@ pub(super) fn view(rest: &Rest, system: &System, precision: Precision) -> Server
     }
 }
 
+/// Whether clients are to be remembered. The rate limit can't do without.
+fn remembers(monitor: bool, restrictions: &RestrictList) -> bool {
+    monitor || has_limit(restrictions)
+}
+
+/// Whether some restriction limits how often clients may ask.
+pub(crate) fn has_limit(restrictions: &RestrictList) -> bool {
+    let is_limited = |entry: &RestrictEntry| entry.flags.contains(RestrictFlags::LIMITED);
+    restrictions.entries().iter().any(is_limited)
+}
+
 impl Engine {
     /// Publishes what we say of our clock, if it changed.
     pub(super) fn publish(&mut self) {
@@ -40,6 +54,7 @@ impl Engine {
             .leaps
             .served(self.now, self.system.state.is_synchronised());
         self.view = Arc::new(ServerView {
+            remembers: remembers(self.monitor, &self.restrictions),
             restrictions: Arc::clone(&self.restrictions),
             keys: Arc::clone(&self.keys),
             sessions: self.autokey.as_ref().map(ntp_autokey::Host::session_keys),

@@ -68,7 +68,7 @@ impl Engine {
                 self.responder.note_declined();
             }
             Some(security) if self.has_room_for_ephemeral() => {
-                if self.responder.admits(arrival, header, flags) {
+                if self.responder.admits(&self.view, arrival, header, flags) {
                     self.mobilise_passive(arrival, header, security);
                     self.reply(arrival, flags, packet.bytes());
                 }
