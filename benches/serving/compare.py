@@ -90,7 +90,7 @@ class Program:
         elif name.startswith("meridian"):
             # "meridian" is bound to one processor, and so has one thread.
             threads = name.removeprefix("meridian").removeprefix("-")
-            conf.write_text(text + (f"threads {threads}\n" if threads else ""))
+            conf.write_text(text + f"threads {threads or 1}\n")
             self.command = [binaries / "ntpd", "-n", "-c", conf, "--clock", "none"]
         elif name == "chrony":
             text = f"local stratum 1\nallow all\ncmdport 0\npidfile {directory}/pid\n"
