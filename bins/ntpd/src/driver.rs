@@ -1,6 +1,8 @@
 //! The event loop: it moves datagrams, names, signals and the clock between the world and the
 //! engine, and decides nothing.
 
+mod sending;
+
 use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration as Elapsed};
 
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -292,11 +294,12 @@ impl Driver {
             }
             let sources = batch.iter().map(|datagram| datagram.from.ip());
             self.engine.anticipate(sources);
+            let is_few = batch.iter().count() <= Outbox::FEW;
             for datagram in batch.iter() {
                 if is_for_many {
                     self.take_for_many(&datagram);
                 } else {
-                    self.take_single(token, &datagram);
+                    self.take_single(token, &datagram, is_few);
                 }
             }
             self.flush(token);
@@ -366,8 +369,9 @@ impl Driver {
     }
 
     /// Takes in a datagram that was sent to us alone. Its answer waits in the outbox for those of
-    /// the datagrams that came with it.
-    fn take_single(&mut self, token: Token, datagram: &Datagram<'_>) {
+    /// the datagrams that came with it, unless that are few: then it leaves at once, so that the
+    /// time in it is that of its departure.
+    fn take_single(&mut self, token: Token, datagram: &Datagram<'_>, is_few: bool) {
         if self.outbox.is_full() {
             self.flush(token);
         }
@@ -388,6 +392,9 @@ impl Driver {
             if answer.stamped {
                 self.outbox.want_departure();
             }
+            if is_few {
+                self.send_now(token, answer);
+            }
         }
         self.drain();
     }
@@ -407,38 +414,6 @@ impl Driver {
         };
         self.engine.handle(now, input);
         self.drain();
-    }
-
-    /// Sends the answers that wait, from the socket that the requests came to.
-    fn flush(&mut self, token: Token) {
-        if self.outbox.is_empty() {
-            return;
-        }
-        let Some(socket) = self.sockets.by_token(token) else {
-            self.outbox.clear();
-            return;
-        };
-        let local = socket.local_address().ip();
-        let is_stamped = self.outbox.stamped().next().is_some();
-        let can_stamp = is_stamped && socket.can_stamp();
-        if is_stamped && !can_stamp {
-            // The next best is to look at the clock.
-            let now = self.clock.read();
-            for (remote, data) in self.outbox.stamped() {
-                let at = now.wall;
-                self.engine.handle(now, Input::Sent { at, remote, data });
-            }
-        }
-        let mut failed = Vec::new();
-        socket.send_all(&mut self.outbox, |remote, error| {
-            failed.push((remote, error))
-        });
-        for (remote, error) in failed {
-            self.sent(local, remote, Err(error));
-        }
-        if can_stamp {
-            self.tell_departures(token);
-        }
     }
 
     /// Does what the engine says.
@@ -517,80 +492,6 @@ impl Driver {
                     self.exit.get_or_insert(exit);
                 }
             }
-        }
-    }
-
-    fn send(
-        &mut self,
-        local: std::net::IpAddr,
-        remote: std::net::SocketAddr,
-        stamped: bool,
-        data: &[u8],
-    ) {
-        let result = self.sockets.send(local, remote, stamped, data);
-        let noted_by = result.as_ref().ok().copied().flatten();
-        self.sent(local, remote, result.map(|_| ()));
-        if let Some(token) = noted_by {
-            self.tell_departures(token);
-        }
-    }
-
-    /// Tells the engine what has left a socket, and when.
-    fn tell_departures(&mut self, token: Token) {
-        loop {
-            let Some(socket) = self.sockets.by_token(token) else {
-                return;
-            };
-            // There are none: the engine has its own reading.
-            if socket.departures(&mut self.departures).is_err() {
-                return;
-            }
-            for departure in self.departures.iter() {
-                let (now, left) = self.clock.departure(departure.stamp);
-                if let Some(left) = left {
-                    let input = Input::Sent {
-                        at: left.wall,
-                        remote: departure.to,
-                        data: departure.data,
-                    };
-                    self.engine.handle(now, input);
-                }
-            }
-            if !self.departures.is_full() {
-                return;
-            }
-        }
-    }
-
-    /// Tells of a datagram that could not be sent.
-    fn sent(
-        &mut self,
-        local: std::net::IpAddr,
-        remote: std::net::SocketAddr,
-        result: io::Result<()>,
-    ) {
-        if result.is_err() {
-            let now = self.clock.read();
-            self.engine.handle(now, Input::NotSent { local });
-        }
-        match result {
-            Ok(()) => {
-                if !self.failing.is_empty() {
-                    self.failing.remove(&remote);
-                }
-            }
-            // A full buffer is the network's way of dropping packets.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => self.tell_not_sent(remote, &error),
-        }
-    }
-
-    fn tell_not_sent(&mut self, remote: std::net::SocketAddr, error: &io::Error) {
-        // Bounded: a flood of unreachable clients must not grow it.
-        if self.failing.len() < 256
-            && self.failing.insert(remote, error.kind()) != Some(error.kind())
-        {
-            self.log.warning(&format!("sending to {remote}: {error}"));
         }
     }
 

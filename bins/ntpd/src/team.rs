@@ -242,6 +242,8 @@ impl Thread {
             ..
         } = self;
         let mut left = Vec::new();
+        // Few need not wait for each other, so that the time in each is that of its departure.
+        let is_few = batch.iter().count() <= Outbox::FEW;
         {
             let mut turn = shard.take_turn();
             turn.anticipate(batch.iter().map(|datagram| datagram.from.ip()));
@@ -264,6 +266,12 @@ impl Thread {
                         outbox.queue(answer.length, datagram.from, None);
                         if answer.stamped {
                             outbox.want_departure();
+                        }
+                        if is_few {
+                            let touch = |reply: &mut [u8]| answer.renew(reply, clock.wall());
+                            socket.send_now(outbox, touch, |remote, error| {
+                                left.push(Report::NotSent { remote, error });
+                            });
                         }
                     }
                     Verdict::Drop(_) => {}

@@ -435,7 +435,10 @@ impl Engine {
             remote,
         };
         let mut reply = [0; LONGEST_REPLY];
-        if let Some(Reply { length, stamped }) = self.sort(&arrival, data, &mut reply) {
+        if let Some(Reply {
+            length, stamped, ..
+        }) = self.sort(&arrival, data, &mut reply)
+        {
             let data = Bytes::copy_from_slice(reply.get(..length).unwrap_or_default());
             self.outputs.push_back(Output::Send {
                 local,

@@ -63,6 +63,28 @@ pub struct Reply {
     /// Say by [`Responder::departed`] or [`Input::Sent`](crate::Input::Sent) when it left, if the
     /// system can tell.
     pub stamped: bool,
+    /// Nothing depends on its transmit timestamp: a later reading of the clock may take its place.
+    pub renewable: bool,
+}
+
+impl Reply {
+    /// Writes into the reply, if it is [renewable](Self::renewable), that it leaves `now`.
+    pub fn renew(&self, reply: &mut [u8], now: Timestamp) {
+        const TRANSMIT: core::ops::Range<usize> = 40..48;
+        if let Some(place) = reply.get_mut(TRANSMIT).filter(|_| self.renewable) {
+            let octets = of_departure(now.to_wire()).to_bits().to_be_bytes();
+            place.copy_from_slice(&octets);
+        }
+    }
+}
+
+/// A header that was written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Emitted {
+    /// It tells when the reply before it left.
+    pub(crate) interleaved: bool,
+    /// It should be said when the reply has left.
+    pub(crate) stamped: bool,
 }
 
 /// What to do with a packet.
@@ -426,7 +448,7 @@ impl Responder {
         let Some((header, mac)) = reply.split_first_chunk_mut() else {
             return Verdict::Drop(DropReason::BadFormat);
         };
-        let mut stamped = false;
+        let mut emitted = Emitted::default();
         if is_limited {
             self.counters.kisses += 1;
             kiss(KissCode::Rate, view, arrival, request, header);
@@ -435,8 +457,10 @@ impl Responder {
         } else if matches!(authenticity, Authenticity::Failed) {
             emit(view, arrival, request, header);
         } else {
-            stamped = self.emit(view, arrival, request, header);
+            emitted = self.emit(view, arrival, request, header);
         }
+        let tells_of_itself = !is_limited && !emitted.interleaved && !view.clock.is_smeared();
+        let renewable = matches!(authenticity, Authenticity::None) && tells_of_itself;
         let mac_length = match authenticity {
             Authenticity::None => 0,
             Authenticity::Failed if is_limited => 0,
@@ -461,7 +485,7 @@ impl Responder {
             Authenticity::RefusedNts(refused) => {
                 self.counters.bad_authentication += 1;
                 let end = refused.complete(reply);
-                return answer(end, false);
+                return answer(end, false, false);
             }
             Authenticity::Nts(asked) => {
                 let end = view.cookie_keys.as_ref().and_then(|keys| {
@@ -470,26 +494,26 @@ impl Responder {
                     asked.seal_answer(keys, &mut self.nonces, reply)
                 });
                 self.counters.nts.answers += u64::from(end.is_some());
-                return answer(end, stamped);
+                return answer(end, emitted.stamped, false);
             }
         };
-        answer(Some(length + mac_length), stamped)
+        answer(Some(length + mac_length), emitted.stamped, renewable)
     }
 
     /// Writes the header of the reply to `request`, interleaved if it asks for that and can have
-    /// it; whether it should be said when the reply has left.
+    /// it.
     pub(crate) fn emit(
         &mut self,
         view: &ServerView,
         arrival: &Arrival,
         request: &Header,
         header: &mut [u8; Header::LENGTH],
-    ) -> bool {
+    ) -> Emitted {
         let client = arrival.remote.ip();
         let left = match self.interleave.asked(client, request, view.steps) {
             Asked::Basic => {
                 emit(view, arrival, request, header);
-                return false;
+                return Emitted::default();
             }
             Asked::Unknown => None,
             Asked::Interleaved(left) => Some(left),
@@ -500,8 +524,13 @@ impl Responder {
         reply.emit(header);
         self.counters.interleaved += u64::from(left.is_some());
         let leaves = (arrival.now.wall, arrival.now.monotonic);
-        self.interleave
-            .remember(client, reply.receive_time, leaves, left.is_some())
+        let is_proven = left.is_some();
+        Emitted {
+            interleaved: is_proven,
+            stamped: self
+                .interleave
+                .remember(client, reply.receive_time, leaves, is_proven),
+        }
     }
 
     /// The datagram `data`, a reply, left for `remote` at the time `at`; it is `now`.
@@ -516,9 +545,13 @@ impl Responder {
 }
 
 /// The verdict on a request whose reply has so many octets, if there is room for it.
-fn answer(length: Option<usize>, stamped: bool) -> Verdict {
+fn answer(length: Option<usize>, stamped: bool, renewable: bool) -> Verdict {
     match length {
-        Some(length) => Verdict::Reply(Reply { length, stamped }),
+        Some(length) => Verdict::Reply(Reply {
+            length,
+            stamped,
+            renewable,
+        }),
         None => Verdict::Drop(DropReason::BadFormat),
     }
 }

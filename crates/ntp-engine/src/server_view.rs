@@ -93,6 +93,11 @@ impl ClockView {
         }
     }
 
+    /// Whether clients get other times than the clock's.
+    pub(crate) fn is_smeared(&self) -> bool {
+        self.served.smear.is_some()
+    }
+
     /// What it says of leap seconds.
     pub(crate) fn served(&self) -> Served {
         self.served

@@ -177,3 +177,27 @@ fn a_wrong_mac_is_not_answered_interleaved() {
     let header = Header::parse(&room[..48]).unwrap();
     assert_eq!(header.origin_time, asked.transmit_time);
 }
+
+/// What a reply says of its own departure may be said later; what another depends on may not.
+#[test]
+fn a_plain_reply_may_be_renewed_and_nothing_else() {
+    let mut server = Server::new("");
+    let (before, told, mut data) = server.ask(CLIENT, &request(1, WireTimestamp::ZERO));
+    let later = server.now.wall + Duration::from_millis(3);
+    told.renew(&mut data, later);
+    let after = Header::parse(&data).unwrap();
+    assert!(is_near(after.transmit_time, later));
+    let restored = Header {
+        transmit_time: before.transmit_time,
+        ..after
+    };
+    assert_eq!(restored, before);
+    assert_eq!(after.transmit_time.to_bits() & 1, 0);
+
+    let (second, ..) = server.ask(CLIENT, &request(2, before.receive_time));
+    let (third, told, mut data) = server.ask(CLIENT, &request(3, second.receive_time));
+    assert_eq!(third.transmit_time, second.transmit_time, "interleaved");
+    told.renew(&mut data, later);
+    assert_eq!(Header::parse(&data).unwrap(), third);
+    told.renew(&mut [], later);
+}

@@ -9,13 +9,13 @@ mod state;
 use std::{io, path::PathBuf, time::Duration as Elapsed};
 
 use ntp_discipline::{Adjustment, Applied, Clock, ClockError, Now};
-use ntp_wire::{Duration, Ppm, Precision};
+use ntp_wire::{Duration, Ppm, Precision, Timestamp};
 
 use self::{
     kernel::KernelClock,
     shared::{SharedClock, SharedLine},
 };
-use crate::stamp::{KernelReading, KernelStamp};
+use crate::stamp::{self, KernelReading, KernelStamp};
 
 pub use self::spec::{ClockSpec, ClockSpecError, VirtualSpec};
 
@@ -47,6 +47,14 @@ impl ClockReader {
         let age = stamp.and_then(|stamp| reading.age_of(stamp));
         let now = self.before(&reading, Elapsed::ZERO);
         (now, self.before(&reading, age.unwrap_or_default()))
+    }
+
+    /// What the clock shows now, read as quickly as can be.
+    pub fn wall(&self) -> Timestamp {
+        match &self.0 {
+            Some(_) => self.before(&KernelReading::take(), Elapsed::ZERO).wall,
+            None => stamp::real(),
+        }
     }
 
     /// What the clock shows now, and what it showed when a datagram with this stamp left; `None` if
@@ -85,6 +93,11 @@ impl SystemClock {
             Kind::Kernel(_) | Kind::Null => None,
         });
         Ok(Self { kind, reader })
+    }
+
+    /// What the clock shows now, read as quickly as can be.
+    pub fn wall(&self) -> Timestamp {
+        self.reader.wall()
     }
 
     /// What other threads read it with.

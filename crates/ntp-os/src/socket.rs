@@ -241,6 +241,32 @@ impl NtpSocket {
         self.stamping.take(&self.descriptor, departures)
     }
 
+    /// Sends the one datagram in `outbox`, which is empty then, and has `touch` write to it as late as
+    /// can be: the time, say. If there are several, or it does not go like this, it goes as by
+    /// [`send_all`](Self::send_all).
+    pub fn send_now(
+        &self,
+        outbox: &mut Outbox,
+        touch: impl FnOnce(&mut [u8]),
+        failed: impl FnMut(SocketAddr, io::Error),
+    ) {
+        if outbox.len() == 1 {
+            let is_stamped = outbox.stamped().next().is_some();
+            if is_stamped && self.can_stamp() {
+                outbox.request_stamps();
+                self.stamping.asked(1);
+            }
+            match outbox.send_single(&self.descriptor, 0, touch) {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => {}
+                _ => {
+                    outbox.clear();
+                    return;
+                }
+            }
+        }
+        self.send_all(outbox, failed);
+    }
+
     /// Sends all that waits in `outbox`, which is empty then, with as few system calls as can be,
     /// and says how many datagrams the system took. What can't be sent is dropped: when the
     /// system's buffer is full, silently, else `failed` is told where to and why.
@@ -260,10 +286,12 @@ impl NtpSocket {
         };
         self.stamping.asked(stamped);
         while next < outbox.len() {
-            // One alone goes as ever; and so does one that could not go with the others, be it for
-            // its own sake, or since what stands in for the system knows but single datagrams.
+            // One that could not go with the others goes alone, be it for its own sake, or since
+            // what stands in for the system knows but single datagrams.
             let together = match outbox.len() - next {
-                1 if stamped == 0 => Ok(0),
+                1 => outbox
+                    .send_single(&self.descriptor, next, |_| {})
+                    .map(|()| 1),
                 _ => outbox.send_from(&self.descriptor, next),
             };
             match together {

@@ -90,7 +90,10 @@ impl Engine {
         let verdict = self
             .responder
             .serve(&self.view, arrival, flags, data, &mut reply);
-        if let Verdict::Reply(Reply { length, stamped }) = verdict {
+        if let Verdict::Reply(Reply {
+            length, stamped, ..
+        }) = verdict
+        {
             let data = Bytes::copy_from_slice(reply.get(..length).unwrap_or_default());
             self.outputs.push_back(Output::Send {
                 local: arrival.local,

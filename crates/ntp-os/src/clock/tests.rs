@@ -9,7 +9,7 @@ fn open(spec: &str) -> SystemClock {
 
 /// How far `clock` is ahead of the machine's.
 fn ahead(clock: &SystemClock) -> Duration {
-    clock.read().wall - crate::stamp::real()
+    clock.read().wall - stamp::real()
 }
 
 /// Two clocks cannot be read at once: the program may be held up in between.

@@ -60,6 +60,9 @@ impl Control {
 impl Outbox {
     /// How many datagrams it holds. More would save little, and the last of them would be late.
     pub const SIZE: usize = 32;
+    /// Answers to so few requests need not wait for each other: the system has time to take them
+    /// one by one.
+    pub const FEW: usize = 4;
     /// Octets of the longest datagram: the answer to a request with NTS and eight cookies fits.
     pub const LONGEST: usize = 1024;
 
@@ -184,23 +187,70 @@ impl Outbox {
     }
 }
 
+impl Outbox {
+    /// Gives the kernel the datagram at `place` alone; `touch` may write to it at the last moment.
+    pub(super) fn send_single(
+        &mut self,
+        socket: &OwnedFd,
+        place: usize,
+        touch: impl FnOnce(&mut [u8]),
+    ) -> io::Result<()> {
+        let waiting = self.slots.get_mut(place).filter(|_| place < self.filled);
+        waiting.map_or(Ok(()), |slot| {
+            let Slot {
+                data,
+                length,
+                address,
+                address_length,
+                control,
+                control_length,
+                ..
+            } = slot;
+            let data = data.get_mut(..*length).unwrap_or_default();
+            let control = control.0.get_mut(..*control_length).unwrap_or_default();
+            touch(data);
+            send_message(socket, data, (address, *address_length), control)
+        })
+    }
+}
+
 /// Sends one datagram and has its departure stamped.
 pub(super) fn send_stamped(socket: &OwnedFd, data: &[u8], to: SocketAddr) -> io::Result<()> {
     let mut slot = Slot::new();
     slot.address_to(to);
     slot.control_length = slot.control.stamp(0);
+    let Slot {
+        address,
+        address_length,
+        control,
+        control_length,
+        ..
+    } = &mut slot;
+    let control = control.0.get_mut(..*control_length).unwrap_or_default();
+    send_message(socket, data, (address, *address_length), control)
+}
+
+/// Sends `data`, with the kernel's form of an address and of control messages.
+fn send_message(
+    socket: &OwnedFd,
+    data: &[u8],
+    (address, address_length): (&mut libc::sockaddr_storage, libc::socklen_t),
+    control: &mut [u8],
+) -> io::Result<()> {
     let mut vector = libc::iovec {
         iov_base: data.as_ptr().cast_mut().cast(),
         iov_len: data.len(),
     };
     // SAFETY: msghdr is a C structure of integers and pointers; all zero is a value.
     let mut header: libc::msghdr = unsafe { mem::zeroed() };
-    header.msg_name = ptr::from_mut(&mut slot.address).cast();
-    header.msg_namelen = slot.address_length;
+    header.msg_name = ptr::from_mut(address).cast();
+    header.msg_namelen = address_length;
     header.msg_iov = &mut vector;
     header.msg_iovlen = 1;
-    header.msg_control = slot.control.0.as_mut_ptr().cast();
-    header.msg_controllen = slot.control_length as _;
+    if !control.is_empty() {
+        header.msg_control = control.as_mut_ptr().cast();
+        header.msg_controllen = control.len() as _;
+    }
     // SAFETY: the header points to an address, data and control octets, with lengths inside them,
     // which live longer than the call and are not written to.
     let sent = unsafe {

@@ -369,3 +369,31 @@ fn siblings_leave_no_room_for_strangers() {
     assert_eq!(source.kind(), ErrorKind::AddrInUse);
     drop(siblings);
 }
+
+#[test]
+fn the_last_touch_is_what_arrives() {
+    let (server, client) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
+    let mut outbox = Outbox::new();
+    outbox.room().unwrap()[..4].copy_from_slice(b"when");
+    outbox.queue(4, client.local_address(), None);
+    let touch = |data: &mut [u8]| data.copy_from_slice(b"now!");
+    server.send_now(&mut outbox, touch, |to, error| panic!("{to}: {error}"));
+    assert!(outbox.is_empty());
+    let batches = receive(&client, 1);
+    let datagram = batches.iter().flat_map(Batch::iter).next().unwrap();
+    assert_eq!(datagram.data, b"now!");
+
+    // Several go as they are, and what can't go is told.
+    for to in [client.local_address(), "127.0.0.1:0".parse().unwrap()] {
+        outbox.room().unwrap()[..1].copy_from_slice(b"x");
+        outbox.queue(1, to, None);
+    }
+    let mut failed = 0;
+    server.send_now(&mut outbox, |_| panic!("which one?"), |_, _| failed += 1);
+    assert_eq!(failed, 1);
+    let batches = receive(&client, 1);
+    assert_eq!(
+        batches.iter().flat_map(Batch::iter).next().unwrap().data,
+        b"x"
+    );
+}
