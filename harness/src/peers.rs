@@ -22,6 +22,25 @@ impl Peers {
             .then_some(peers)
     }
 
+    /// Where the packages are unpacked.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether the tools are there that people watch ntpd with: the packages `python3-ntp`,
+    /// `monitoring-plugins-basic`, `munin-plugins-core` and `munin-common` beside NTPsec's, and Debian's Python.
+    pub fn has_tools(&self) -> bool {
+        [
+            "usr/lib/python3/dist-packages/ntp",
+            "usr/lib/nagios/plugins/check_ntp_peer",
+            "usr/share/munin/plugins/ntp_offset",
+            "usr/share/munin/plugins/plugin.sh",
+        ]
+        .iter()
+        .all(|path| self.root.join(path).exists())
+            && Path::new("/usr/bin/python3").exists()
+    }
+
     fn program(&self, name: &str) -> PathBuf {
         self.root.join("usr/sbin").join(name)
     }

@@ -120,7 +120,12 @@ impl Shell {
                 format!("drefid value {is} {value}\n")
             }
             Action::Poll => "poll not implemented yet\n".to_owned(),
-            Action::Version => format!("ntpq {}\n", env!("CARGO_PKG_VERSION")),
+            // Scripts look for the first number, to know what this understands.
+            Action::Version => format!(
+                "ntpq 4.2.8 (Meridian {}.{})\n",
+                env!("CARGO_PKG_VERSION_MAJOR"),
+                env!("CARGO_PKG_VERSION_MINOR")
+            ),
             _ => String::new(),
         })
     }
