@@ -1,5 +1,5 @@
-//! Any sequence of datagrams and pauses: the engine does not panic, steps no clock and answers no
-//! port 0.
+//! Any sequence of datagrams, pauses and news of what has left: the engine does not panic, steps no
+//! clock and answers no port 0.
 #![no_main]
 
 use std::{net::SocketAddr, time::Duration as Elapsed};
@@ -11,7 +11,7 @@ use ntp_engine::{Endpoint, Engine, Input, Output, Setup};
 use ntp_keys::KeyTable;
 use ntp_wire::{Duration, Monotonic, Timestamp};
 
-const CONF: &str = "server 127.127.1.0\nserver 192.0.2.1 iburst\nserver 192.0.2.2 key 1\n\
+const CONF: &str = "server 127.127.1.0\nserver 192.0.2.1 iburst\nserver 192.0.2.2 key 1\nserver 192.0.2.3 xleave\n\
                     trustedkey 1\ncontrolkey 1\nrestrict 198.51.100.0 mask 255.255.255.0 limited kod\n";
 
 #[derive(Arbitrary, Debug)]
@@ -19,6 +19,8 @@ struct Step<'a> {
     pause: u16,
     source: u8,
     port: u16,
+    /// How long ago, in milliseconds, what was sent is said to have left.
+    left: i8,
     data: &'a [u8],
 }
 
@@ -68,7 +70,19 @@ fuzz_target!(|steps: Vec<Step<'_>>| {
                         },
                     );
                 }
-                Output::Send { remote, .. } => assert_ne!(remote.port(), 0),
+                Output::Send {
+                    remote,
+                    stamped,
+                    data,
+                    ..
+                } => {
+                    assert_ne!(remote.port(), 0);
+                    if stamped {
+                        let at = now.wall - Duration::from_millis(step.left.into());
+                        let data = &data;
+                        engine.handle(now, Input::Sent { at, remote, data });
+                    }
+                }
                 Output::Adjust(Adjustment::Step(step)) => panic!("stepped by {step:?}"),
                 Output::Exit(exit) => panic!("{exit:?}"),
                 Output::Work(work) => {

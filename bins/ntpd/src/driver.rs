@@ -389,7 +389,7 @@ impl Driver {
         if let Some(answer) = self.engine.respond(&arrival, datagram.data, reply) {
             // The socket is bound to the address that was asked.
             self.outbox.queue(answer.length, datagram.from, None);
-            if answer.stamped {
+            if answer.stamped && (is_few || answer.interleaved) {
                 self.outbox.want_departure();
             }
             if is_few {

@@ -264,7 +264,7 @@ impl Thread {
                     // The socket is bound to the address that was asked.
                     Verdict::Reply(answer) => {
                         outbox.queue(answer.length, datagram.from, None);
-                        if answer.stamped {
+                        if answer.stamped && (is_few || answer.interleaved) {
                             outbox.want_departure();
                         }
                         if is_few {

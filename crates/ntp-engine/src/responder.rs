@@ -63,6 +63,9 @@ pub struct Reply {
     /// Say by [`Responder::departed`] or [`Input::Sent`](crate::Input::Sent) when it left, if the
     /// system can tell.
     pub stamped: bool,
+    /// It tells when the reply before it left, which its client knows of. Who does not show that may
+    /// be anybody: where there is much to do, his replies need not be `stamped`.
+    pub interleaved: bool,
     /// Nothing depends on its transmit timestamp: a later reading of the clock may take its place.
     pub renewable: bool,
 }
@@ -485,7 +488,7 @@ impl Responder {
             Authenticity::RefusedNts(refused) => {
                 self.counters.bad_authentication += 1;
                 let end = refused.complete(reply);
-                return answer(end, false, false);
+                return answer(end, Emitted::default(), false);
             }
             Authenticity::Nts(asked) => {
                 let end = view.cookie_keys.as_ref().and_then(|keys| {
@@ -494,10 +497,10 @@ impl Responder {
                     asked.seal_answer(keys, &mut self.nonces, reply)
                 });
                 self.counters.nts.answers += u64::from(end.is_some());
-                return answer(end, emitted.stamped, false);
+                return answer(end, emitted, false);
             }
         };
-        answer(Some(length + mac_length), emitted.stamped, renewable)
+        answer(Some(length + mac_length), emitted, renewable)
     }
 
     /// Writes the header of the reply to `request`, interleaved if it asks for that and can have
@@ -545,11 +548,12 @@ impl Responder {
 }
 
 /// The verdict on a request whose reply has so many octets, if there is room for it.
-fn answer(length: Option<usize>, stamped: bool, renewable: bool) -> Verdict {
+fn answer(length: Option<usize>, emitted: Emitted, renewable: bool) -> Verdict {
     match length {
         Some(length) => Verdict::Reply(Reply {
             length,
-            stamped,
+            stamped: emitted.stamped,
+            interleaved: emitted.interleaved,
             renewable,
         }),
         None => Verdict::Drop(DropReason::BadFormat),
