@@ -4,7 +4,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
-use meridian_harness::{Host, Network, Peers, Program, can_make_networks, skip, wait_for};
+use meridian_harness::{
+    Host, Listed, Network, Peers, Program, can_make_networks, skip, value_of, wait_for,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -108,4 +110,101 @@ fn chrony_follows_our_server() {
             & 0o777,
         0o600
     );
+}
+
+fn start_client(network: &Network, options: &str, more: &str) -> Program {
+    let host = &network.client;
+    write_certificates(host);
+    host.write(
+        "ntp.conf",
+        &format!(
+            "server {} iburst minpoll 3 maxpoll 3 nts {options}\ntos maxdist 16\n{more}",
+            network.server.address(false)
+        ),
+    );
+    host.ntpd("virtual")
+}
+
+/// Waits until the client follows its server, which has proven itself.
+fn wait_until_followed(network: &Network, client: &Program, server: &Program) {
+    let host = &network.client;
+    wait_for(
+        PATIENCE,
+        "our client to follow the server",
+        || {
+            let all = Listed::all(&host.ntpq("as"));
+            all.first()
+                .is_some_and(|one| one.is_followed() && one.authentication == "ok")
+                .then_some(())
+        },
+        || {
+            let peer = host.ntpq("rv &1");
+            format!("{peer}client:\n{}\nserver:\n{}", client.log(), server.log())
+        },
+    );
+    let cookies = value_of(&host.ntpq("rv &1 ntscookies"), "ntscookies");
+    assert!(matches!(cookies.as_deref(), Some("7" | "8")), "{cookies:?}");
+}
+
+#[test]
+fn we_follow_chronys_server() {
+    if !can_make_networks() {
+        skip("NTS with chrony", "it takes root and iproute2");
+        return;
+    }
+    let Some(peers) = Peers::find() else {
+        skip("NTS with chrony", "MERIDIAN_PEERS does not lead to it");
+        return;
+    };
+    let network = Network::new().unwrap();
+    let server = start_server(&network, Chrony, Some(&peers));
+    let client = start_client(&network, "ca authority.pem", "");
+    wait_until_followed(&network, &client, &server);
+}
+
+/// One network for all that can be asked of our own two programs.
+#[test]
+fn our_client_and_our_server() {
+    if !can_make_networks() {
+        skip("NTS", "it takes root and iproute2");
+        return;
+    }
+    let network = Network::new().unwrap();
+    let server = start_server(&network, Ours, None);
+
+    // Nobody vouches for the server: it is not asked.
+    network.client.write("other.pem", CERTIFICATE);
+    let client = start_client(&network, "ca other.pem", "");
+    let log = wait_for(
+        PATIENCE,
+        "the certificate to be refused",
+        || Some(client.log()).filter(|log| log.contains("no NTS keys")),
+        || client.log(),
+    );
+    assert!(log.contains("UnknownIssuer"), "{log}");
+    let sent = value_of(&network.client.ntpq("rv &1 sent"), "sent");
+    assert_eq!(sent.as_deref(), Some("0"));
+    drop(client);
+
+    let client = start_client(&network, "", "nts ca authority.pem\n");
+    wait_until_followed(&network, &client, &server);
+
+    // The server comes back without its keys: old cookies are refused, new keys asked for.
+    drop(server);
+    fs::remove_file(network.server.directory.join("cookies")).unwrap();
+    let server = start_server(&network, Ours, None);
+    wait_for(
+        PATIENCE,
+        "new keys",
+        || (client.log().matches("NTS keys and 8 cookies").count() == 2).then_some(()),
+        || format!("client:\n{}\nserver:\n{}", client.log(), server.log()),
+    );
+    wait_until_followed(&network, &client, &server);
+
+    // With its keys it comes back unnoticed.
+    drop(server);
+    let server = start_server(&network, Ours, None);
+    wait_until_followed(&network, &client, &server);
+    let log = client.log();
+    assert_eq!(log.matches("NTS keys and").count(), 2, "{log}");
 }

@@ -1,6 +1,7 @@
 //! The event loop: it moves datagrams, names, signals and the clock between the world and the
 //! engine, and decides nothing.
 
+mod nts;
 mod sending;
 
 use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration as Elapsed};
@@ -205,7 +206,7 @@ impl Driver {
             self.names();
             self.worked();
             self.hear_team();
-            self.nts.report(&mut self.log);
+            self.hear_nts();
             // Readiness is told once (epoll is edge-triggered), so each socket is emptied; the
             // others are left alone.
             let mut readable = std::mem::take(&mut self.unread);
@@ -485,6 +486,7 @@ impl Driver {
                     let uptime = self.clock.read().monotonic.since(self.started).as_secs();
                     self.statistics.write(&record, uptime, &mut self.log);
                 }
+                Output::ExchangeKeys(order) => self.exchange_keys(*order),
                 Output::KeepCookieKeys(keys) => self.nts.keep(&keys, &mut self.log),
                 // The engine answers by itself, and has told other threads.
                 Output::Publish(view) => self.nts.set_view(&view),
@@ -516,17 +518,6 @@ impl Driver {
         }
         let waker = Arc::new(Waker::new(self.poll.registry(), token::WAKER)?);
         Ok(Arc::clone(self.waker.insert(waker)))
-    }
-
-    /// Serves NTS keys, if that is configured.
-    fn start_nts(&mut self) {
-        if self.nts.wants_to_start() {
-            let addresses = self.sockets.addresses().map(|(_, address)| address);
-            let addresses = addresses.collect();
-            let waker = self.waker();
-            self.nts
-                .start(&self.engine, addresses, waker, &mut self.log);
-        }
     }
 
     /// Looks a name up in the resolver's thread.

@@ -8,6 +8,7 @@ mod driver;
 mod driver_answers;
 mod identity;
 mod identity_watch;
+mod key_client;
 mod key_service;
 mod leap_file;
 mod log;

@@ -4,10 +4,12 @@ use std::{io, net::IpAddr, path::PathBuf, sync::Arc};
 
 use mio::Waker;
 use ntp_conf::Config;
-use ntp_engine::{Engine, ServerView};
+use ntp_engine::{Engine, KeyOrder, ServerView};
 use ntp_nts::CookieKeys;
+use ntp_wire::Timestamp;
 
 use crate::{
+    key_client::{Exchanged, KeyClient},
     key_service::{KeyService, Opened},
     log::Log,
     nts_files,
@@ -19,6 +21,7 @@ pub(crate) struct Nts {
     /// Until it is started.
     opened: Option<Opened>,
     service: Option<KeyService>,
+    client: KeyClient,
 }
 
 impl Nts {
@@ -35,6 +38,7 @@ impl Nts {
             cookie_file: nts.cookie_file.clone(),
             opened,
             service: None,
+            client: KeyClient::new(),
         }
     }
 
@@ -89,6 +93,24 @@ impl Nts {
         while let Some((severity, text)) = self.service.as_ref().and_then(KeyService::report) {
             log.write(severity, &text);
         }
+    }
+
+    /// Asks a server for keys; certificates are judged by the time `now`.
+    ///
+    /// # Errors
+    ///
+    /// If there can be no thread for it.
+    pub(crate) fn ask(&self, order: KeyOrder, now: Timestamp, waker: Arc<Waker>) -> io::Result<()> {
+        let (seconds, _) = now.to_unix();
+        // Before 1970 no certificate is valid.
+        let seconds = u64::try_from(seconds).unwrap_or_default();
+        self.client.ask(order, seconds, waker)
+    }
+
+    /// The next server that gave keys, or did not. Ask until there is none whenever the loop was
+    /// woken.
+    pub(crate) fn exchanged(&self) -> Option<Exchanged> {
+        self.client.result()
     }
 
     /// Keeps the keys of cookies.

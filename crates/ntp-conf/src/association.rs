@@ -288,13 +288,6 @@ impl Association {
                 "leave all of them out but one",
             ));
         }
-        if !cfg!(test) {
-            return Err(Problem::error(
-                &reader.span(),
-                "`server … nts` is not carried out by this version",
-                "use `key` or `autokey`",
-            ));
-        }
         if self.version != Version::V4 {
             reader.remarks.push(Problem::warning(
                 &reader.span(),

@@ -4,6 +4,7 @@ mod announcer;
 mod authenticity;
 mod listening;
 mod local_clock;
+mod nts;
 mod pool;
 mod receive;
 mod request;
@@ -13,6 +14,7 @@ mod smear_watch;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use ntp_conf::NtsServer;
 use ntp_discipline::{
     Candidate, ClockFilter, Estimate, Estimator, FilterConditions, FilterVerdict, Forecast,
     Oscillator, Sample, SourceKind, Tally,
@@ -29,6 +31,7 @@ pub(crate) use self::{
     announcer::{Announcement, Announcer},
     listening::{Listening, ListeningOptions},
     local_clock::LocalClock,
+    nts::Nts,
     pool::{Membership, Pool},
     receive::Reception,
     request::Sender,
@@ -84,6 +87,8 @@ pub(crate) enum Security {
     Key(KeyId),
     /// With Autokey, and the `ident` of the line.
     Autokey { ident: Option<String> },
+    /// With NTS, and how its keys are asked for.
+    Nts(NtsServer),
 }
 
 /// A source of time.

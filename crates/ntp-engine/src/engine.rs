@@ -281,6 +281,10 @@ impl Engine {
                 association,
                 endpoints,
             } => self.resolved(association, endpoints),
+            Input::KeysExchanged {
+                association,
+                result,
+            } => self.keys_exchanged(association, result),
             Input::ClockChanged { asked, result } => self.clock_changed(asked, result),
             Input::LeapFile(read) => self.leap_file(read),
             Input::Answered { counters, clients } => {

@@ -8,9 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use ntp_autokey::{Credentials, IdentityGroups};
-use ntp_conf::AddressFamily;
+use ntp_conf::{AddressFamily, NtsServer};
 use ntp_discipline::{Adjustment, Applied, ClockError};
-use ntp_nts::CookieKeys;
+use ntp_nts::{Agreement, CookieKeys};
 use ntp_restrict::{PastSighting, RestrictFlags};
 use ntp_wire::{AssociationId, Ppm, Timestamp, control::ControlHeader};
 
@@ -64,6 +64,14 @@ pub enum Input<'a> {
         association: AssociationId,
         /// Where it is, the best address first; or why that is not known.
         endpoints: Result<Vec<Endpoint>, String>,
+    },
+    /// Keys were asked for, as [`Output::ExchangeKeys`] asked.
+    KeysExchanged {
+        /// For which association.
+        association: AssociationId,
+        /// What was agreed on, and where the NTP server is, the best address first; or why there are
+        /// no keys.
+        result: Result<(Agreement, Vec<Endpoint>), String>,
     },
     /// The clock was changed, or not, as [`Output::Adjust`] asked.
     ClockChanged {
@@ -162,6 +170,8 @@ pub enum Output {
         /// Addresses of this family only.
         family: Option<AddressFamily>,
     },
+    /// Ask a server for NTS keys and answer by [`Input::KeysExchanged`].
+    ExchangeKeys(Box<KeyOrder>),
     /// Read this file and answer by [`Input::LeapFile`].
     ReadLeapFile(PathBuf),
     /// Do this public-key work, where it keeps no packet waiting, and bring what came of it back by
@@ -184,6 +194,23 @@ pub enum Output {
     Publish(Arc<ServerView>),
     /// End the process.
     Exit(Exit),
+}
+
+/// Where NTS keys are to be had, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyOrder {
+    /// For this association.
+    pub association: AssociationId,
+    /// A host name or an address, maybe with a TCP port after a colon.
+    pub name: String,
+    /// Addresses of this family only.
+    pub family: Option<AddressFamily>,
+    /// The UDP port of the NTP server, if the server of keys names no other.
+    pub port: u16,
+    /// How it is asked, and judged.
+    pub options: NtsServer,
+    /// The file, or directory, of authorities where `options` name none; the system's if `None`.
+    pub authorities: Option<PathBuf>,
 }
 
 /// A file that ntpq's `saveconfig` asks for.

@@ -243,6 +243,7 @@ pub(crate) fn associations(
     let mut all: Vec<Association> = clocks.collect();
     for line in &config.associations {
         let security = match (line.autokey, line.key) {
+            _ if line.nts.is_some() => Security::Nts(line.nts.clone().unwrap_or_default()),
             (true, _) => Security::Autokey {
                 ident: line.ident.clone().or_else(|| config.ident.clone()),
             },

@@ -76,6 +76,8 @@ impl Association {
         let autokey = match (&self.settings.security, authority.host.as_deref_mut()) {
             (Security::Autokey { .. }, None) => return Err(RequestError::NoAutokey),
             (Security::Autokey { .. }, Some(host)) => Some(host),
+            // NTS is for clients: the configuration has no such line.
+            (Security::Nts(_), _) => return Ok(None),
             (Security::None | Security::Key(_), _) => None,
         };
         let header = Header {

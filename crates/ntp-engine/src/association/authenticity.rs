@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ntp_discipline::Now;
+use ntp_nts::AnswerError;
 use ntp_wire::control::Flash;
 use ntp_wire::{Packet, Trailer};
 
@@ -77,6 +78,19 @@ pub(super) fn authenticate(
             )),
             Trailer::None => Err(failed("the reply has no MAC")),
         },
+        Security::Nts(_) => {
+            let received = server
+                .nts
+                .as_mut()
+                .map_or(Err(AnswerError::Missing), |nts| nts.receive(packet));
+            match received {
+                Ok(()) => Ok(Verified {
+                    proven: true,
+                    time_usable: true,
+                }),
+                Err(error) => Err(failed(&error.to_string())),
+            }
+        }
         Security::Autokey { .. } => {
             let mut exchange = authority.exchange(endpoint, now);
             let (Some(autokey), Some(host)) = (&mut server.autokey, authority.host.as_deref_mut())

@@ -6,7 +6,7 @@ use ntp_keys::{MacBuffer, SymmetricKey};
 use ntp_wire::{Header, KeyId, Leap, Precision};
 use rand::Rng;
 
-use super::{Association, Endpoint, Security, Source, server::Wire};
+use super::{Association, Endpoint, Security, Source, nts::Nts, server::Wire};
 use crate::{authority::Authority, server_view::ClockView};
 
 /// What a packet of ours is made from.
@@ -56,7 +56,11 @@ impl Association {
             Security::Autokey { .. } if server.autokey.is_none() || authority.host.is_none() => {
                 return Err(RequestError::NoAutokey);
             }
-            Security::None | Security::Key(_) | Security::Autokey { .. } => {}
+            // Keys are on their way, or the log says why not.
+            Security::Nts(_) if server.nts.as_ref().is_none_or(Nts::needs_keys) => {
+                return Ok(None);
+            }
+            Security::None | Security::Key(_) | Security::Autokey { .. } | Security::Nts(_) => {}
         }
         let key = authority.key_of(&self.settings.security)?;
         let answers = server
@@ -99,6 +103,9 @@ impl Association {
         let exchange = authority.exchange(endpoint, now);
         if let (Some(autokey), Some(host)) = (&mut server.autokey, authority.host.as_deref_mut()) {
             autokey.seal_request(host, &exchange, authority.groups, &mut packet);
+        }
+        if let Some(nts) = &mut server.nts {
+            nts.seal(sender.rng, &mut packet);
         }
         server.sent += 1;
         Ok(Some((endpoint, packet.into())))

@@ -7,7 +7,7 @@ use ntp_conf::AddressFamily;
 use ntp_wire::control::Flash;
 use ntp_wire::{AssociationId, Header, Mode, Monotonic, Timestamp, WireTimestamp};
 
-use super::{Listening, Security};
+use super::{Listening, Security, nts::Nts};
 use crate::on_wire::{Answer, AnswerKind, OnWire, Symmetric};
 
 /// The two ends of the path to a server.
@@ -146,6 +146,8 @@ pub(crate) struct Server {
     /// There if it is listened to.
     pub(crate) listening: Option<Listening>,
     pub(crate) autokey: Option<Autokey>,
+    /// There if it proves itself by NTS.
+    pub(crate) nts: Option<Nts>,
     pub(super) authentic: bool,
     /// Its last reply was interleaved.
     pub(crate) interleaved: bool,
@@ -174,8 +176,9 @@ impl Server {
                 relation: role.relation(),
                 ident: ident.clone(),
             })),
-            Security::None | Security::Key(_) => None,
+            Security::None | Security::Key(_) | Security::Nts(_) => None,
         };
+        let nts = matches!(security, Security::Nts(_)).then(Nts::default);
         Self {
             role,
             family,
@@ -187,6 +190,7 @@ impl Server {
             wire: Wire::of(role),
             listening: None,
             autokey,
+            nts,
             authentic: false,
             interleaved: false,
             problem: None,

@@ -18,6 +18,7 @@ impl Engine {
             .or_else(|| self.key_counter(name))
             .or_else(|| self.traffic_counter(name))
             .or_else(|| self.client_counter(name))
+            .or_else(|| self.nts_counter(name))
         else {
             return self.kernel_variable(name, items);
         };
@@ -51,6 +52,27 @@ impl Engine {
             // Of clocks that ran backwards between a request and its answer: ours are read so that
             // they cannot.
             "ss_lamport" | "ss_tsrounding" => 0,
+            _ => return None,
+        })
+    }
+
+    /// What was done with NTS, by the names that NTPsec has for it.
+    fn nts_counter(&self, name: &str) -> Option<u64> {
+        let name = name.strip_prefix("nts_")?;
+        let counters = self.everyone().counters().nts;
+        let [current, old, old2, older] = counters.cookies;
+        Some(match name {
+            "server_send" => counters.answers,
+            "server_recv_good" => counters.requests,
+            "server_recv_bad" => counters.bad_requests,
+            "cookie_make" => counters.cookies_made,
+            "cookie_decode_total" => counters.cookies.iter().sum(),
+            "cookie_decode_current" => current,
+            "cookie_decode_old" => old,
+            "cookie_decode_old2" => old2,
+            "cookie_decode_older" => older,
+            "cookie_decode_too_old" => counters.cookies_too_old,
+            "cookie_decode_error" => counters.cookies_bad,
             _ => return None,
         })
     }

@@ -114,6 +114,7 @@ pub(super) const NAMES: &[&str] = &[
     "reject",
     "flasher",
     "autherror",
+    "ntscookies",
 ];
 
 /// What is shown of `association` if no name is asked for.
@@ -123,7 +124,12 @@ pub(super) fn default_names(association: &Association) -> Vec<&'static str> {
         Source::Announcer(_) | Source::Searcher(_)
     );
     let shown = |name: &&&str| **name != "ttl" || has_hops;
-    DEFAULT.iter().filter(shown).copied().collect()
+    let has_nts = association
+        .server()
+        .is_some_and(|server| server.nts.is_some());
+    let cookies = has_nts.then_some("ntscookies");
+    let names = DEFAULT.iter().filter(shown).copied();
+    names.chain(cookies).collect()
 }
 
 impl Engine {
@@ -190,6 +196,11 @@ impl Engine {
             "authentic" => {
                 let authentic = server.is_some_and(Server::is_authentic);
                 items.plain(name, u8::from(authentic));
+            }
+            "ntscookies" => {
+                if let Some(nts) = server.and_then(|server| server.nts.as_ref()) {
+                    items.plain(name, nts.cookies());
+                }
             }
             "timer" => {
                 let left = schedule.next().since(self.now.monotonic);
@@ -334,7 +345,7 @@ fn sent(association: &Association) -> u64 {
 fn key_id(association: &Association) -> String {
     match &association.settings.security {
         Security::Key(id) => id.to_string(),
-        Security::None | Security::Autokey { .. } => "0".into(),
+        Security::None | Security::Autokey { .. } | Security::Nts(_) => "0".into(),
     }
 }
 

@@ -148,6 +148,17 @@ pub(super) const NAMES: &[&str] = &[
     "digest",
     // What only this daemon has.
     "state",
+    "nts_server_send",
+    "nts_server_recv_good",
+    "nts_server_recv_bad",
+    "nts_cookie_make",
+    "nts_cookie_decode_total",
+    "nts_cookie_decode_current",
+    "nts_cookie_decode_old",
+    "nts_cookie_decode_old2",
+    "nts_cookie_decode_older",
+    "nts_cookie_decode_too_old",
+    "nts_cookie_decode_error",
 ];
 
 impl Engine {

@@ -26,6 +26,9 @@ impl Engine {
     /// Asks for the address of a server.
     pub(super) fn resolve(&mut self, index: usize) {
         let default_port = self.port;
+        if self.exchange_keys(index) {
+            return;
+        }
         let Some(association) = self.associations.get_mut(index) else {
             return;
         };
@@ -70,7 +73,6 @@ impl Engine {
         let Some(association) = self.associations.get_mut(index) else {
             return;
         };
-        let precision = self.precision;
         let known = association.remote().is_some();
         let Some(server) = association.server_mut() else {
             return;
@@ -80,11 +82,7 @@ impl Engine {
         match endpoint {
             Ok(endpoint) => {
                 server.unresolved = 0;
-                if server.locate(endpoint) {
-                    association.clear(now, precision, ReferenceId::INIT);
-                    self.renew_estimator(index);
-                    self.admit(index);
-                }
+                self.located(index, endpoint);
             }
             Err(why) => {
                 let exponent = server.unresolved.min(16);
@@ -102,6 +100,22 @@ impl Engine {
                     );
                 }
             }
+        }
+    }
+
+    /// A server is at this address.
+    pub(super) fn located(&mut self, index: usize, endpoint: Endpoint) {
+        let (now, precision) = (self.now.monotonic, self.precision);
+        let Some(association) = self.associations.get_mut(index) else {
+            return;
+        };
+        let moved = association
+            .server_mut()
+            .is_some_and(|server| server.locate(endpoint));
+        if moved {
+            association.clear(now, precision, ReferenceId::INIT);
+            self.renew_estimator(index);
+            self.admit(index);
         }
     }
 
@@ -131,7 +145,7 @@ impl Engine {
     }
 
     /// The address to ask of those that a name has: the one that answers, else each in turn.
-    fn choose(&self, index: usize, endpoints: &[Endpoint]) -> Result<Endpoint, String> {
+    pub(super) fn choose(&self, index: usize, endpoints: &[Endpoint]) -> Result<Endpoint, String> {
         let is_ours =
             |end: &&Endpoint| end.remote.ip() == end.local && end.remote.port() == self.port;
         let is_taken = |end: &&Endpoint| {
@@ -226,7 +240,7 @@ impl Engine {
             self.peer_event(index, 3, "unreachable", "no answer to the last 8 polls");
             self.select();
         }
-        if look_up {
+        if look_up || self.needs_keys(index) {
             self.resolve(index);
         }
         if self.is_to_be_asked(index) {
@@ -480,9 +494,10 @@ impl Engine {
 
 /// Autokey's next step is sooner than the next poll.
 fn hurry(association: &mut Association, now: Monotonic) {
-    let soon = association
-        .server_mut()
-        .and_then(|server| server.autokey.as_mut()?.take_soon());
+    let soon = association.server_mut().and_then(|server| {
+        let nts = server.nts.as_mut().and_then(|nts| nts.take_soon(now));
+        nts.or_else(|| server.autokey.as_mut()?.take_soon())
+    });
     if let Some(wait) = soon {
         association.schedule.hurry(now, wait);
     }

@@ -1,13 +1,20 @@
-//! The keys of NTS cookies: who has them, and when they change.
+//! Network Time Security: keys of cookies as a server, keys of servers as a client.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration as Elapsed};
 
 use ntp_discipline::Now;
-use ntp_nts::CookieKeys;
+use ntp_nts::{Agreement, CookieKeys};
+use ntp_wire::AssociationId;
 use rand::Rng;
 
 use super::Engine;
-use crate::Output;
+use crate::{
+    Endpoint, KeyOrder, Output, Severity,
+    association::{Association, Nts, Security},
+};
+
+/// The port of NTP, where the server of keys names no other.
+const NTP_PORT: u16 = 123;
 
 /// The keys to begin with: those that were kept, else new ones. Whether they are new.
 pub(super) fn first_keys(
@@ -44,4 +51,110 @@ impl Engine {
         self.outputs
             .extend(self.cookie_keys.clone().map(Output::KeepCookieKeys));
     }
+
+    /// Whether a server can't be asked before keys are exchanged.
+    pub(super) fn needs_keys(&self, index: usize) -> bool {
+        self.associations
+            .get(index)
+            .and_then(nts_of)
+            .is_some_and(Nts::needs_keys)
+    }
+
+    /// Asks a server with NTS for keys, if it may be asked again, and so for its address; `false`
+    /// if it has no NTS.
+    pub(super) fn exchange_keys(&mut self, index: usize) -> bool {
+        let now = self.now.monotonic;
+        let Some(association) = self.associations.get_mut(index) else {
+            return false;
+        };
+        let Security::Nts(options) = association.settings.security.clone() else {
+            return false;
+        };
+        let (association_id, name) = (association.id, association.settings.name.clone());
+        let Some(server) = association.server_mut() else {
+            return false;
+        };
+        let Some(nts) = &mut server.nts else {
+            return false;
+        };
+        // One exchange at a time.
+        if server.resolving || !nts.may_exchange(now) {
+            return true;
+        }
+        server.resolving = true;
+        nts.begin(now);
+        let order = KeyOrder {
+            association: association_id,
+            name,
+            family: server.family,
+            port: server.port.unwrap_or(NTP_PORT),
+            options,
+            authorities: self.config.nts.authorities.clone(),
+        };
+        self.outputs
+            .push_back(Output::ExchangeKeys(Box::new(order)));
+        true
+    }
+
+    /// A server gave keys, or did not.
+    pub(super) fn keys_exchanged(
+        &mut self,
+        id: AssociationId,
+        result: Result<(Agreement, Vec<Endpoint>), String>,
+    ) {
+        let Some(index) = self.index_of(id) else {
+            return;
+        };
+        let now = self.now.monotonic;
+        let agreed = result.and_then(|(agreement, endpoints)| {
+            let endpoint = self.choose(index, &endpoints)?;
+            Ok((agreement, endpoint))
+        });
+        let Some(association) = self.associations.get_mut(index) else {
+            return;
+        };
+        let Some(server) = association.server_mut() else {
+            return;
+        };
+        server.resolving = false;
+        server.lookups = server.lookups.wrapping_add(1);
+        let Some(nts) = &mut server.nts else {
+            return;
+        };
+        match agreed {
+            Ok((agreement, endpoint)) => {
+                nts.agree(agreement);
+                let cookies = nts.cookies();
+                server.problem = None;
+                self.located(index, endpoint);
+                if let Some(association) = self.associations.get_mut(index) {
+                    association.schedule.hurry(now, Elapsed::ZERO);
+                }
+                let text = format!(
+                    "NTS keys and {cookies} cookies from {}",
+                    self.name_of(index)
+                );
+                self.peer_note(index, Severity::Information, text);
+            }
+            Err(why) => {
+                let wait = nts.wait(now);
+                let text = format!("no NTS keys: {why}; trying again in {} s", wait.as_secs());
+                server.problem = Some(text.clone());
+                if nts.needs_keys() {
+                    association.schedule.postpone(now + wait);
+                }
+                self.peer_note(index, Severity::Warning, text);
+            }
+        }
+    }
+
+    fn name_of(&self, index: usize) -> &str {
+        self.associations
+            .get(index)
+            .map_or("", |association| &association.settings.name)
+    }
+}
+
+fn nts_of(association: &Association) -> Option<&Nts> {
+    association.server()?.nts.as_ref()
 }

@@ -161,6 +161,7 @@ impl Engine {
                 self.recognise(arrival, arrival.local, &packet)
                     == Stranger::Proven(searched_with.clone())
             }
+            Security::Nts(_) => false,
             Security::None => {
                 !must_prove && self.recognise(arrival, arrival.local, &packet) == Stranger::Unsigned
             }

@@ -322,7 +322,16 @@ impl Host {
                 self.engine.handle(now, Input::Worked(Some(worked)));
             }
             Output::WriteDrift(frequency) => self.drift = Some(frequency),
-            // A simulation has no files.
+            // A simulation has no TCP.
+            Output::ExchangeKeys(order) => {
+                let now = self.clock.read(at);
+                let input = Input::KeysExchanged {
+                    association: order.association,
+                    result: Err("no keys can be exchanged here".to_owned()),
+                };
+                self.engine.handle(now, input);
+            }
+            // Nor has it files.
             Output::KeepCookieKeys(_) => {}
             Output::Event(event) => self.events.push(event.to_string()),
             Output::Record(record) => self.records.push(record),
