@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
 use ntp_discipline::Now;
-use ntp_engine::{Arrival, Engine, Input, LONGEST_REPLY, Reply, Setup};
+use ntp_engine::{Arrival, Engine, Input, LONGEST_REPLY, Reply, Setup, Verdict};
 use ntp_wire::{Duration, Header, Mode, Monotonic, Timestamp, WireTimestamp};
 
 const CLIENT: &str = "192.0.2.2:40000";
@@ -200,4 +200,38 @@ fn a_plain_reply_may_be_renewed_and_nothing_else() {
     told.renew(&mut data, later);
     assert_eq!(Header::parse(&data).unwrap(), third);
     told.renew(&mut [], later);
+}
+
+/// A thread remembers its own clients.
+#[test]
+fn other_threads_answer_interleaved_too() {
+    let mut server = Server::new("");
+    let shards = server.engine.share(1);
+    let now = server.now;
+    let ask = |asked: &Header| {
+        let arrival = Arrival {
+            received: now.wall,
+            now,
+            local: [192, 0, 2, 1].into(),
+            remote: CLIENT.parse().unwrap(),
+        };
+        let mut octets = [0; Header::LENGTH];
+        asked.emit(&mut octets);
+        let mut room = [0; LONGEST_REPLY];
+        let verdict = shards[0].take_turn().respond(&arrival, &octets, &mut room);
+        let Verdict::Reply(reply) = verdict else {
+            panic!("{verdict:?}");
+        };
+        (Header::parse(&room).unwrap(), reply, room)
+    };
+    let (first, ..) = ask(&request(1, WireTimestamp::ZERO));
+    let (second, told, data) = ask(&request(2, first.receive_time));
+    assert!(told.stamped && !told.interleaved);
+    let left = now.wall + Duration::from_millis(2);
+    let after = now.wall + Duration::from_millis(3);
+    let remote = CLIENT.parse().unwrap();
+    shards[0].take_turn().departed(remote, &data, left, after);
+    let (third, told, _) = ask(&request(3, second.receive_time));
+    assert!(told.stamped && told.interleaved);
+    assert!(is_near(third.transmit_time, left));
 }

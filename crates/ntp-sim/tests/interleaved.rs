@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
-use std::{net::IpAddr, time::Duration as Elapsed};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration as Elapsed,
+};
 
 use ntp_engine::{Engine, Setup};
-use ntp_sim::{Delay, Link, Loss, World};
-use ntp_wire::{Duration, Header, Mode, Ppm, Timestamp};
+use ntp_keys::KeyTable;
+use ntp_sim::{Datagram, Delay, Link, Loss, World};
+use ntp_wire::{Duration, Header, Mode, Ppm, Stratum, Timestamp, WireTimestamp};
 
 const SERVER: &str = "10.0.0.1";
 const CLIENT: &str = "10.0.0.2";
@@ -17,7 +21,11 @@ const LAG: Elapsed = Elapsed::from_micros(600);
 fn engine(text: &str, seed: u8) -> impl FnOnce(ntp_discipline::Now) -> Engine {
     let parsed = ntp_conf::parse("ntp.conf", text, |_| Err(String::new()));
     assert!(!parsed.has_errors(), "{}", parsed.render());
-    move |now| Engine::new(Setup::new(parsed.config), [seed; 32], now)
+    let setup = Setup {
+        keys: KeyTable::parse("1 MD5 sesame\n").0,
+        ..Setup::new(parsed.config)
+    };
+    move |now| Engine::new(setup, [seed; 32], now)
 }
 
 /// A server whose packets are held up, and a client with this line more than it needs.
@@ -138,4 +146,53 @@ fn a_server_that_starts_anew_is_asked_anew() {
     assert!(error.abs() < 20.0, "{error}");
     let (interleaved, basic) = replies(&world);
     assert!(basic <= 6 && interleaved > 50, "{interleaved} {basic}");
+}
+
+/// CVE-2016-1548, CVE-2018-7184, CVE-2018-7185: packets in the server's name, without the key, with
+/// all the timestamps that can be guessed or were seen, neither stop it nor lead it astray.
+#[test]
+fn forged_packets_change_nothing() {
+    const KEY: &str = "trustedkey 1\n";
+    let mut world = world("xleave key 1", KEY, Loss::NONE);
+    world.restart(0, |now, _| engine(&format!("{SERVER_CONF}{KEY}"), 3)(now));
+    world.hold_up(0, LAG, true);
+    for _ in 0..600 {
+        world.run(Elapsed::from_secs(5));
+        let now = world.true_time().to_wire();
+        // All that was in the last packets either way.
+        let seen = world.trace().iter().rev().take(2);
+        let headers: Vec<Header> = seen
+            .filter_map(|(_, one)| Header::parse(&one.data))
+            .collect();
+        let stamps = headers.iter().flat_map(|header| {
+            [
+                header.origin_time,
+                header.receive_time,
+                header.transmit_time,
+            ]
+        });
+        let origins: Vec<WireTimestamp> = stamps.chain([WireTimestamp::ZERO, now]).collect();
+        for origin_time in origins {
+            let mut data = [0; Header::LENGTH];
+            Header {
+                mode: Mode::Server,
+                stratum: Stratum::PRIMARY,
+                origin_time,
+                receive_time: now,
+                transmit_time: now,
+                reference_time: now,
+                ..Header::default()
+            }
+            .emit(&mut data);
+            world.inject(Datagram {
+                source: SocketAddr::new(SERVER.parse().unwrap(), 123),
+                destination: SocketAddr::new(CLIENT.parse().unwrap(), 123),
+                data: data.to_vec(),
+            });
+        }
+    }
+    let error = world.error(1).to_seconds_f64() * 1e6;
+    assert!(error.abs() < 40.0, "{error}");
+    let (interleaved, basic) = replies(&world);
+    assert!(basic <= 4 && interleaved > 40, "{interleaved} {basic}");
 }
