@@ -3,8 +3,8 @@
 use ntp_wire::Duration;
 
 use crate::{
-    Association, AssociationKind, Config, Directive, InterfaceRule, Kept, Metrics, Span, Standing,
-    Statement, Variable, XdpInterface,
+    Association, AssociationKind, Config, Directive, InterfaceRule, Kept, Metrics, ReferenceClock,
+    Span, Standing, Statement, Variable, XdpInterface,
     association::Source,
     authentication::KeyRange,
     directive::DIRECTIVES,
@@ -23,6 +23,8 @@ pub(crate) struct Builder {
     pub(crate) association_spans: Vec<Span>,
     pub(crate) clock_spans: Vec<Span>,
     pub(crate) fudges: Vec<(Span, ClockAddress, Fudge)>,
+    /// Clocks of an earlier configuration, that may be fudged.
+    pub(crate) known_clocks: Vec<ReferenceClock>,
     pub(crate) control_span: Option<Span>,
     pub(crate) request_span: Option<Span>,
     pub(crate) tos_span: Option<Span>,

@@ -107,7 +107,15 @@ fn fudge(builder: &mut Builder) {
         places.entry(clock.address).or_insert(index);
     }
     for (span, address, fudge) in std::mem::take(&mut builder.fudges) {
-        let index = places.get(&address).copied();
+        let mut index = places.get(&address).copied();
+        if index.is_none() {
+            let known = builder.known_clocks.iter();
+            if let Some(clock) = known.clone().find(|clock| clock.address == address) {
+                index = Some(builder.config.reference_clocks.len());
+                builder.config.reference_clocks.push(clock.clone());
+                places.extend(index.map(|index| (address, index)));
+            }
+        }
         match index.and_then(|index| builder.config.reference_clocks.get_mut(index)) {
             Some(clock) => clock.fudge.merge(fudge),
             None => builder.problems.push(Problem::error(

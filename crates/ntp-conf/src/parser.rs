@@ -77,8 +77,9 @@ pub fn parse(
 /// them. They include no files.
 ///
 /// The configuration of what this gives is `config` with what the lines say; but of associations
-/// and reference clocks it has only those of the lines.
+/// and reference clocks it has only those of the lines, those that they fudge included.
 pub fn parse_more(config: &Config, text: impl AsRef<[u8]>) -> Parsed {
+    let known_clocks = config.reference_clocks.clone();
     let config = Config {
         associations: Vec::new(),
         reference_clocks: Vec::new(),
@@ -89,6 +90,7 @@ pub fn parse_more(config: &Config, text: impl AsRef<[u8]>) -> Parsed {
         statements: Vec::new(),
         builder: Builder {
             config,
+            known_clocks,
             ..Builder::default()
         },
         open: Vec::new(),

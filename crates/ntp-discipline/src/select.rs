@@ -89,6 +89,11 @@ impl Selector {
         }
     }
 
+    /// Selects within these limits from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Its limits.
     pub fn limits(&self) -> &Limits {
         &self.limits

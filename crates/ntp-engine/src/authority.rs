@@ -1,6 +1,6 @@
 //! The keys at hand when a packet is made or judged.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use ntp_autokey::{Exchange, Host, IdentityGroups};
 use ntp_discipline::Now;
@@ -12,7 +12,7 @@ use crate::Endpoint;
 /// The symmetric keys of the keys file, and which of them are trusted.
 #[derive(Debug, Default)]
 pub struct TrustedKeys {
-    table: KeyTable,
+    table: Arc<KeyTable>,
     trusted: BTreeSet<KeyId>,
 }
 
@@ -20,8 +20,21 @@ impl TrustedKeys {
     /// The keys of `table`; only those in `trusted` authenticate anything: time, control messages.
     pub fn new(table: KeyTable, trusted: impl IntoIterator<Item = KeyId>) -> Self {
         Self {
-            table,
+            table: Arc::new(table),
             trusted: trusted.into_iter().collect(),
+        }
+    }
+
+    /// The same keys, of which others are trusted.
+    pub(crate) fn trusting(&self, is_trusted: impl Fn(KeyId) -> bool) -> Self {
+        Self {
+            table: Arc::clone(&self.table),
+            trusted: self
+                .table
+                .iter()
+                .map(|(id, _)| id)
+                .filter(|id| is_trusted(*id))
+                .collect(),
         }
     }
 

@@ -11,6 +11,7 @@ mod leap;
 mod nts;
 mod pool;
 mod publish;
+mod reconfigure;
 mod search;
 mod statistics;
 mod symmetric;

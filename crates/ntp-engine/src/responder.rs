@@ -11,7 +11,9 @@ use ntp_autokey::Cookie;
 use ntp_discipline::Now;
 use ntp_keys::MacBuffer;
 use ntp_nts::Inspection;
-use ntp_restrict::{ClientTable, PastSighting, RateLimit, RestrictFlags, Restriction, Sighting};
+use ntp_restrict::{
+    ClientTable, ClientTableLimits, PastSighting, RateLimit, RestrictFlags, Restriction, Sighting,
+};
 use ntp_wire::{Header, KeyId, KissCode, Mode, Packet, Stratum, Timestamp, Trailer, Version};
 
 use rand::{SeedableRng, rngs::ChaCha12Rng};
@@ -159,9 +161,10 @@ impl Responder {
         &self.clients
     }
 
-    /// Whom it remembers, for those who change the bounds.
-    pub(crate) fn clients_mut(&mut self) -> &mut ClientTable {
-        &mut self.clients
+    /// From now on clients are remembered and held to a rate within these bounds.
+    pub(crate) fn set_bounds(&mut self, limits: ClientTableLimits, limit: RateLimit) {
+        self.clients.set_limits(limits);
+        self.limit = limit;
     }
 
     /// The number that clients of this address of ours have as their endpoint.

@@ -171,10 +171,7 @@ impl Setup {
         Plan {
             associations,
             clients: ClientTable::new(client_limits(config), rng.random()),
-            limit: RateLimit {
-                average_exponent: config.discard.average_exponent,
-                minimum_seconds: config.discard.minimum,
-            },
+            limit: rate_limit(config),
             limits: limits(&config.tos),
             options: LoopOptions {
                 tinker,
@@ -306,7 +303,7 @@ fn is_known(clock: &ReferenceClock) -> bool {
     clock.address.driver == ClockAddress::LOCAL
 }
 
-fn local_clock(line: &ReferenceClock) -> LocalClock {
+pub(crate) fn local_clock(line: &ReferenceClock) -> LocalClock {
     let mut clock = LocalClock::new(line.address.unit);
     let fudge = &line.fudge;
     clock.correction = fudge.time1.unwrap_or_default();
@@ -350,8 +347,16 @@ fn leap_options(config: &Config, tinker: Tinker) -> LeapOptions {
     }
 }
 
+/// `discard`: how often a client may ask.
+pub(crate) const fn rate_limit(config: &Config) -> RateLimit {
+    RateLimit {
+        average_exponent: config.discard.average_exponent,
+        minimum_seconds: config.discard.minimum,
+    }
+}
+
 /// `mru` and `discard monitor`. Of two bounds on the number of clients the lower one counts.
-fn client_limits(config: &Config) -> ClientTableLimits {
+pub(crate) fn client_limits(config: &Config) -> ClientTableLimits {
     let usual = ClientTableLimits::default();
     let mru = &config.mru;
     let by_memory = mru
@@ -375,7 +380,7 @@ fn client_limits(config: &Config) -> ClientTableLimits {
     }
 }
 
-fn limits(tos: &ntp_conf::Tos) -> Limits {
+pub(crate) fn limits(tos: &ntp_conf::Tos) -> Limits {
     Limits {
         minimum_clocks: tos.minimum_clocks as usize,
         maximum_clocks: tos.maximum_clocks as usize,

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ntp_restrict::{ClientTable, ClientTableLimits, RestrictTarget};
+use ntp_restrict::{ClientTable, ClientTableLimits, RateLimit, RestrictTarget};
 use ntp_wire::Timestamp;
 use rand::RngExt as _;
 
@@ -100,6 +100,18 @@ impl Shards {
         for share in &self.0 {
             lock(share).view = Arc::clone(view);
         }
+    }
+
+    /// Holds the clients of each to these bounds.
+    pub(crate) fn set_bounds(&self, limits: ClientTableLimits, limit: RateLimit) {
+        for share in &self.0 {
+            lock(share).responder.set_bounds(limits, limit);
+        }
+    }
+
+    /// The bounds of the table of each, one of which is the engine's.
+    pub(crate) fn limits_of_each(&self, of_all: ClientTableLimits) -> ClientTableLimits {
+        of_each(of_all, self.0.len())
     }
 
     /// These are our addresses now: what was counted for others is forgotten.
@@ -201,8 +213,8 @@ impl Engine {
     /// ```
     pub fn share(&mut self, count: usize) -> Vec<Shard> {
         let limits = of_each(self.client_limits, count);
-        self.responder.clients_mut().set_limits(limits);
         let limit = self.responder.limit();
+        self.responder.set_bounds(limits, limit);
         let shards = (0..count).map(|_| {
             let clients = ClientTable::new(limits, self.rng.random());
             let responder = Responder::new(clients, limit, self.rng.random());

@@ -180,6 +180,10 @@ impl System {
         self.oscillator.set_rate(wall, rate);
     }
 
+    pub(crate) fn set_limits(&mut self, limits: ntp_discipline::Limits) {
+        self.selector.set_limits(limits);
+    }
+
     pub(crate) fn limits(&self) -> &ntp_discipline::Limits {
         self.selector.limits()
     }

@@ -500,6 +500,13 @@ impl Lab {
         self.signed(Opcode::CONFIGURE, line)
     }
 
+    /// The number of the first source, which is the local clock.
+    fn clock(&mut self) -> AssociationId {
+        let answer = self.ask(&Request::list_associations(), None);
+        let list = ntp_control::associations::parse(&answer.unwrap().unwrap().data).unwrap();
+        list[0].id
+    }
+
     /// The addresses of all sources.
     fn sources(&mut self) -> Vec<String> {
         let answer = self.ask(&Request::list_associations(), None);
@@ -552,6 +559,53 @@ fn what_cannot_be_changed_is_said_with_its_column() {
         assert!(said.starts_with(answer), "{line}: {said}");
     }
     assert_eq!(lab.sources().len(), 2);
+}
+
+#[test]
+fn bounds_keys_and_clocks_change_by_configuration() {
+    let mut lab = Lab::new(CONF);
+    lab.shards = lab.engine.share(1);
+    let limits = Request::read_variables(AssociationId::SYSTEM, "mru_enabled,mru_maxdepth");
+    assert_eq!(lab.configure("mru maxdepth 100"), "Config Succeeded");
+    assert_eq!(lab.configure("disable monitor"), "Config Succeeded");
+    assert_eq!(lab.text(&limits), "mru_enabled=0x0, mru_maxdepth=100\r\n");
+
+    // Where requests may follow each other at once, none is too fast.
+    let line = "restrict 10.0.0.0 mask 255.0.0.0 limited";
+    assert_eq!(lab.configure(line), "Config Succeeded");
+    let client = "10.0.0.1:4000".parse().unwrap();
+    let packet = [[0x23].as_slice(), &[0; 47]].concat();
+    let ask = |lab: &mut Lab| {
+        let one = lab.shard(0, client, &packet);
+        let (verdict, sent) = (one, lab.datagram(client, &packet).len());
+        (matches!(verdict, Verdict::Reply { .. }), sent)
+    };
+    assert_eq!(ask(&mut lab), (true, 1));
+    assert_eq!(ask(&mut lab), (false, 0));
+    let line = "discard average 1 minimum 0";
+    assert_eq!(lab.configure(line), "Config Succeeded");
+    lab.wait(Elapsed::from_secs(100));
+    assert_eq!(ask(&mut lab), (true, 1));
+    assert_eq!(ask(&mut lab), (true, 1));
+
+    let clock = lab.clock();
+    let line = "fudge 127.127.1.0 time1 0.5 refid GPS";
+    assert_eq!(lab.configure(line), "Config Succeeded");
+    let shown = Request {
+        data: b"fudgetime1,refid".to_vec(),
+        ..Request::new(Opcode::READ_CLOCK_VARIABLES, clock)
+    };
+    assert_eq!(lab.text(&shown), "fudgetime1=500.000, refid=GPS\r\n");
+
+    assert_eq!(lab.configure("tos minclock 5"), "Config Succeeded");
+    // The last thing that it does with this key.
+    assert_eq!(lab.configure("controlkey 2"), "Config Succeeded");
+    let request = Request {
+        data: b"controlkey 1".to_vec(),
+        ..Request::new(Opcode::CONFIGURE, AssociationId::SYSTEM)
+    };
+    let code = refused(lab.ask(&request, Some(&key())));
+    assert_eq!(code, ErrorCode::PERMISSION);
 }
 
 #[test]

@@ -14,15 +14,28 @@ use crate::{
     Output, SaveRequest, Severity,
     association::{Association, Source},
     setup::{self},
-    statistics::Wanted,
 };
 
 /// The directives that are carried out while the daemon runs.
-const AT_RUN_TIME: [&str; 9] = [
-    "server", "peer", "pool", "unpeer", "unconfig", "restrict", "enable", "disable", "setvar",
+const AT_RUN_TIME: [&str; 15] = [
+    "server",
+    "peer",
+    "pool",
+    "unpeer",
+    "unconfig",
+    "restrict",
+    "enable",
+    "disable",
+    "setvar",
+    "tos",
+    "mru",
+    "discard",
+    "fudge",
+    "trustedkey",
+    "controlkey",
 ];
 /// The switches that are.
-const SWITCHES: [Switch; 2] = [Switch::Authentication, Switch::Statistics];
+const SWITCHES: [Switch; 3] = [Switch::Authentication, Switch::Monitor, Switch::Statistics];
 /// No file has a longer name.
 const LONGEST_NAME: usize = 128;
 
@@ -66,12 +79,7 @@ impl Engine {
     fn change(&mut self, line: &str) -> Result<(), Refused> {
         let parsed = ntp_conf::parse_more(&self.config, line);
         check(&parsed, &self.config)?;
-        let Config {
-            restrictions,
-            switches,
-            ..
-        } = &self.config;
-        let (known, switched) = (restrictions.len(), *switches != parsed.config.switches);
+        let known = self.config.restrictions.len();
         let removals: Vec<String> = parsed
             .config
             .kept
@@ -79,25 +87,30 @@ impl Engine {
             .skip(self.config.kept.len())
             .flat_map(|kept| kept.arguments.iter().cloned())
             .collect();
+        let clocks = parsed.config.reference_clocks.iter();
+        let fudges: Vec<_> = clocks
+            .map(|line| (line.address, line.fudge.clone()))
+            .collect();
         self.add_sources(&parsed.config);
         let mut config = parsed.config;
         let kept = self.config.kept.len();
         config.kept.truncate(kept);
         config.associations = std::mem::take(&mut self.config.associations);
         config.reference_clocks = std::mem::take(&mut self.config.reference_clocks);
-        self.config = config;
+        for line in &mut config.reference_clocks {
+            let fudged = fudges.iter().find(|(address, _)| *address == line.address);
+            if let Some((_, fudge)) = fudged {
+                line.fudge = fudge.clone();
+            }
+        }
+        let before = std::mem::replace(&mut self.config, config);
         for line in self.config.restrictions.iter().skip(known) {
             setup::restrict(&mut self.rules, line, &HashMap::new());
         }
         if self.config.restrictions.len() > known {
             self.restrictions = Arc::new(self.rules.build());
-            self.publish();
         }
-        if switched {
-            let switches = &self.config.switches;
-            self.authentication_required = switches.is_on(Switch::Authentication);
-            self.statistics = Wanted::of(&self.config);
-        }
+        self.take_over(&before);
         for what in removals {
             self.remove_source(&what);
         }
