@@ -6,14 +6,17 @@ use divan::{Bencher, black_box, counter::ItemsCount};
 use ntp_discipline::Now;
 use ntp_engine::{Arrival, Engine, LONGEST_REPLY, Responder, ServerView, Setup, Verdict};
 use ntp_keys::{KeyTable, MacBuffer};
+use ntp_nts::{Session, SessionKeys};
 use ntp_restrict::{ClientTable, ClientTableLimits, RateLimit};
 use ntp_wire::{Header, KeyId, Mode, Monotonic, Timestamp, WireTimestamp};
+use rand::{SeedableRng, rngs::ChaCha12Rng};
 
 fn main() {
     divan::main();
 }
 
 const CONF: &str = "server 127.127.1.0\ntrustedkey 1 2 3\n\
+                    nts cert /cert key /key enable\n\
                     restrict default kod limited nomodify noquery\nrestrict 127.0.0.1\n";
 const KEYS: &str = "1 MD5 sesame\n2 SHA1 abracadabra\n3 AES128CMAC sixteen-octets-x\n";
 
@@ -83,6 +86,48 @@ fn respond(bencher: Bencher<'_, '_>, key: u32) {
                 matches!(verdict, Verdict::Reply(_) | Verdict::Drop(_)),
                 "{verdict:?}"
             );
+            black_box(verdict)
+        });
+}
+
+/// A request with NTS: its cookie is opened, it is judged, and the answer brings new cookies, as
+/// many as this.
+#[divan::bench(args = [1, 8])]
+fn respond_nts(bencher: Bencher<'_, '_>, cookies: usize) {
+    let view = view();
+    let Some(keys) = view.cookie_keys() else {
+        return;
+    };
+    let mut rng = ChaCha12Rng::from_seed([5; 32]);
+    let session_keys = SessionKeys::new([1; 32], [2; 32]);
+    let held = (0..9 - cookies).map(|_| keys.seal(&session_keys, &mut rng).to_vec());
+    let held: Vec<_> = held.collect();
+    let mut request = request(0);
+    let sealed = Session::new(session_keys, held).seal_request(&mut rng, &mut request);
+    assert!(sealed.is_ok(), "there is a cookie");
+    let mut responder = Responder::new(
+        ClientTable::new(ClientTableLimits::default(), [1; 32]),
+        RateLimit::default(),
+        [9; 32],
+    );
+    let mut client = 0_u32;
+    let mut reply = [0; LONGEST_REPLY];
+    bencher
+        .counter(ItemsCount::new(1_u32))
+        .bench_local(move || {
+            client = client.wrapping_add(1);
+            let arrival = Arrival {
+                received: now().wall,
+                now: now(),
+                local: [192, 0, 2, 1].into(),
+                remote: SocketAddr::new(
+                    (0x0a00_0000 | client & 0xf_ffff).to_be_bytes().into(),
+                    40_000,
+                ),
+            };
+            let verdict = responder.respond(&view, &arrival, black_box(&request), &mut reply);
+            let expected = request.len();
+            assert!(matches!(verdict, Verdict::Reply(reply) if reply.length == expected));
             black_box(verdict)
         });
 }

@@ -126,7 +126,9 @@ impl CookieKeys {
     /// two are of one client.
     pub fn seal(&self, keys: &SessionKeys, rng: &mut impl Rng) -> [u8; Cookie::LENGTH] {
         let mut cookie = [0; Cookie::LENGTH];
-        let nonce: [u8; NONCE] = rng.random();
+        // At once, not octet by octet.
+        let mut nonce = [0; NONCE];
+        rng.fill_bytes(&mut nonce);
         let number = self.current.number.to_be_bytes();
         if let Some((head, rest)) = cookie.split_first_chunk_mut::<NUMBER>()
             && let Some((nonce_room, sealed)) = rest.split_first_chunk_mut::<NONCE>()

@@ -1,14 +1,14 @@
 //! What a server does with a request: no public-key work, no allocation, nothing remembered.
 
 use ntp_wire::{ExtensionField, Header, Packet, Trailer};
-use rand::{Rng, RngExt};
+use rand::Rng;
 
 use crate::{
     COOKIES,
     cookie::{Cookie, CookieAge, CookieError, CookieKeys},
     field::{self, AUTHENTICATOR_LENGTH, Authenticator, IDENTIFIER},
     keys::SessionKeys,
-    seal::Sealer,
+    seal::{NONCE, Sealer},
 };
 
 /// No sealed part of a request is longer: nothing that a server reads is sealed.
@@ -159,7 +159,8 @@ impl Authentic<'_> {
             end = field::write(reply, end, field::COOKIE, &cookie)?;
         }
         let mut sealer = Sealer::new(&self.keys.server_to_client);
-        let nonce = rng.random();
+        let mut nonce = [0; NONCE];
+        rng.fill_bytes(&mut nonce);
         field::write_authenticator(&mut sealer, &nonce, reply, at, count * FIELD)
     }
 
