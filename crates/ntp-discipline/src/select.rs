@@ -89,8 +89,11 @@ impl Selector {
         }
     }
 
-    /// Selects within these limits from now on.
+    /// Selects within these limits from now on. A wait that goes on is as long as they say, since
+    /// when it began.
     pub fn set_limits(&mut self, limits: Limits) {
+        let since = self.waits_until.saturating_sub(self.limits.orphan_wait);
+        self.waits_until = since.saturating_add(limits.orphan_wait);
         self.limits = limits;
     }
 

@@ -287,7 +287,7 @@ pub(crate) fn associations(
     all
 }
 
-fn to_many(config: &Config) -> ToMany {
+pub(crate) fn to_many(config: &Config) -> ToMany {
     ToMany {
         follow: config.follows_broadcasts() || !config.groups.multicast_client.is_empty(),
         listening: ListeningOptions {
@@ -395,7 +395,7 @@ pub(crate) fn limits(tos: &ntp_conf::Tos) -> Limits {
 }
 
 /// A time that has passed is never negative.
-fn elapsed(time: Duration) -> std::time::Duration {
+pub(crate) fn elapsed(time: Duration) -> std::time::Duration {
     std::time::Duration::from_secs_f64(time.max(Duration::ZERO).to_seconds_f64())
 }
 

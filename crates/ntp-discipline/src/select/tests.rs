@@ -210,6 +210,21 @@ fn fewer_than_minsane_are_not_followed() {
 }
 
 #[test]
+fn a_wait_is_as_long_as_the_limits_say_last() {
+    let limits = |wait| Limits {
+        orphan: Some(Stratum::new(9)),
+        orphan_wait: Elapsed::from_secs(wait),
+        ..Limits::default()
+    };
+    let mut selector = Selector::new(limits(300));
+    selector.wait_again(Elapsed::from_secs(100));
+    assert_eq!(selector.orphan_stratum(Elapsed::from_secs(120)), None);
+    selector.set_limits(limits(20));
+    assert_eq!(selector.orphan_stratum(Elapsed::from_secs(119)), None);
+    assert!(selector.orphan_stratum(Elapsed::from_secs(120)).is_some());
+}
+
+#[test]
 fn a_local_clock_alone_is_used_at_once() {
     let found = select(&[local()]);
     assert_eq!(found.tallies, [Tally::SystemPeer]);

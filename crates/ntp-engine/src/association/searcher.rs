@@ -67,6 +67,11 @@ impl Searcher {
         }
     }
 
+    /// `tos beacon`, from now on.
+    pub(crate) fn set_beacon(&mut self, beacon: Elapsed) {
+        self.beacon = beacon;
+    }
+
     /// Through how many routers the next search goes.
     pub(crate) fn hops(&self) -> u8 {
         self.rings
@@ -183,5 +188,7 @@ mod tests {
         searcher.searched = Some(after(0));
         assert!(!searcher.is_beacon_due(after(99)));
         assert!(searcher.is_beacon_due(after(100)));
+        searcher.set_beacon(Elapsed::from_secs(200));
+        assert!(!searcher.is_beacon_due(after(100)));
     }
 }

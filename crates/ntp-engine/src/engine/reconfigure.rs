@@ -15,6 +15,13 @@ impl Engine {
         let config = &self.config;
         if config.tos != before.tos {
             self.system.set_limits(setup::limits(&config.tos));
+            self.search_service.cohort = config.tos.cohort;
+            self.to_many = setup::to_many(config);
+            for association in &mut self.associations {
+                if let Source::Searcher(searcher) = &mut association.source {
+                    searcher.set_beacon(setup::elapsed(config.tos.beacon));
+                }
+            }
         }
         if config.mru != before.mru || config.discard != before.discard {
             self.client_limits = setup::client_limits(config);
