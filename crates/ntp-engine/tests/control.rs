@@ -619,6 +619,32 @@ fn restrictions_come_by_configuration() {
 }
 
 #[test]
+fn a_clock_that_is_there_stays_as_it_is() {
+    let mut lab = Lab::new(&format!("{CONF}saveconfigdir x\n"));
+    let said = lab.configure("fudge 127.127.1.0 stratum 3");
+    assert_eq!(said, "Config Succeeded");
+    assert_eq!(lab.configure("server 127.127.1.0"), "Config Succeeded");
+    let request = Request {
+        data: b"x.conf".to_vec(),
+        ..Request::new(Opcode::SAVE_CONFIGURATION, AssociationId::SYSTEM)
+    };
+    let asked = lab.session.ask(&request, Some(&key()), Monotonic::START);
+    let input = Input::Datagram {
+        received: lab.now.wall,
+        local: "192.0.2.9".parse().unwrap(),
+        remote: lab.reader,
+        data: &asked.unwrap(),
+    };
+    lab.engine.handle(lab.now, input);
+    let saved = std::iter::from_fn(|| lab.engine.poll()).find_map(|output| match output {
+        Output::SaveConfiguration(request) => Some(request.text),
+        _ => None,
+    });
+    let saved = saved.unwrap();
+    assert!(saved.contains("fudge 127.127.1.0 stratum 3"), "{saved}");
+}
+
+#[test]
 fn variables_of_the_operator_are_read() {
     let mut lab = Lab::new(&format!(
         "{CONF}setvar site = roof default\nsetvar floor = 3\n"

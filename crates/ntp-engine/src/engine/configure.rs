@@ -87,7 +87,10 @@ impl Engine {
             .skip(self.config.kept.len())
             .flat_map(|kept| kept.arguments.iter().cloned())
             .collect();
-        let clocks = parsed.config.reference_clocks.iter();
+        // A `server` line for a clock that is there already says nothing of its `fudge`.
+        let mut said = parsed.statements.iter().map(|line| line.keyword.keyword());
+        let fudged = said.any(|keyword| keyword == "fudge");
+        let clocks = parsed.config.reference_clocks.iter().filter(|_| fudged);
         let fudges: Vec<_> = clocks
             .map(|line| (line.address, line.fudge.clone()))
             .collect();
