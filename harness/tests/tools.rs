@@ -19,6 +19,29 @@ trustedkey 1
 controlkey 1
 ";
 
+/// Gives a program a terminal of its own until each of the parts has been written there, for twelve
+/// seconds at most; says what was written if one was not.
+const ON_A_TERMINAL: &str = r#"
+import fcntl, os, pty, select, signal, struct, sys, termios, time
+parts, command = sys.argv[1].split("|"), sys.argv[2:]
+child, terminal = pty.fork()
+if child == 0:
+    time.sleep(0.2)
+    os.execvp(command[0], command)
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+text, end = "", time.monotonic() + 12
+while not all(part in text for part in parts) and time.monotonic() < end:
+    if select.select([terminal], [], [], 0.5)[0]:
+        try:
+            more = os.read(terminal, 65536)
+        except OSError:
+            break
+        text += more.decode("utf-8", "replace")
+os.kill(child, signal.SIGKILL)
+missing = [part for part in parts if part not in text]
+sys.exit(f"never written: {missing}, but {text!r}" if missing else 0)
+"#;
+
 /// Runs a line of the shell with the tools of the packages, and ours, in `PATH`.
 fn shell(host: &Host, peers: &Peers, line: &str) -> Run {
     let root = peers.root();
@@ -142,13 +165,14 @@ fn ntpsec_commands(host: &Host, peers: &Peers) {
 fn ntpsec_programs(host: &Host, peers: &Peers) {
     let run = shell(host, peers, "/usr/bin/python3 $TOOLS/usr/sbin/ntpwait -n 5");
     assert_eq!(run.code, 0, "{run:?}");
-    // It draws for some seconds, then it is told to end.
-    let line = "script -qec 'timeout 3 /usr/bin/python3 $TOOLS/usr/bin/ntpmon -n 127.0.0.1' \
-                /dev/null; true";
-    let run = shell(host, peers, line);
-    for part in ["*127.127.1.0", "ntpd Meridian", "lstint avgint rstr"] {
-        assert!(run.stdout.contains(part), "{part} in {run:?}");
-    }
+    let parts = ["*127.127.1.0", "ntpd Meridian", "lstint avgint rstr"];
+    let line = format!(
+        "/usr/bin/python3 -c '{ON_A_TERMINAL}' '{}' \
+         /usr/bin/python3 $TOOLS/usr/bin/ntpmon -n 127.0.0.1",
+        parts.join("|"),
+    );
+    let run = shell(host, peers, &line);
+    assert_eq!(run.code, 0, "{run:?}");
 }
 
 fn munin(host: &Host, peers: &Peers) {
