@@ -1,42 +1,30 @@
 //! The event loop: it moves datagrams, names, signals and the clock between the world and the
 //! engine, and decides nothing.
 
+mod interfaces;
+mod names;
 mod nts;
+mod receiving;
 mod sending;
 
 use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration as Elapsed};
 
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 use ntp_conf::AddressFamily;
 use ntp_discipline::{Adjustment, Clock};
-use ntp_engine::{Arrival, Endpoint, Engine, Exit, Input, Output, Work};
-use ntp_os::{AddressWatch, Batch, Datagram, Departures, Family, Outbox, Resolver, SystemClock};
-use ntp_wire::{AssociationId, Monotonic};
+use ntp_engine::{Engine, Exit, Input, Output, Work};
+use ntp_os::{AddressWatch, Batch, Departures, Family, Outbox, Resolver, SystemClock};
+use ntp_wire::Monotonic;
 
+use self::interfaces::{SETTLING, watch_addresses};
 use crate::{
-    drift,
-    driver_answers::DriverAnswers,
-    identity_watch::IdentityWatch,
-    leap_file,
-    log::Log,
-    metrics_server::MetricsServer,
-    nts::Nts,
-    saved_configuration,
-    signals::Signals,
-    sockets::Sockets,
-    statistics::StatisticsFiles,
-    team::{Report, Team},
-    token,
-    worker::Worker,
+    drift, driver_answers::DriverAnswers, identity_watch::IdentityWatch, leap_file, log::Log,
+    metrics_server::MetricsServer, nts::Nts, saved_configuration, signals::Signals,
+    sockets::Sockets, statistics::StatisticsFiles, team::Team, token, worker::Worker,
 };
 
-/// How many batches of one socket are taken before the others have their turn.
-const BATCHES: usize = 8;
 /// No wait is longer: a signal may come just before it.
 const LONGEST_WAIT: Elapsed = Elapsed::from_secs(1);
-
-/// After a change of the machine's addresses, for so long more may change.
-const SETTLING: Elapsed = Elapsed::from_secs(2);
 
 /// The running daemon.
 pub(crate) struct Driver {
@@ -273,150 +261,6 @@ impl Driver {
         Some((left + rounding).min(LONGEST_WAIT))
     }
 
-    /// Takes what a socket holds, or much of it.
-    fn receive(&mut self, token: Token, batch: &mut Batch) {
-        for _ in 0..BATCHES {
-            let Some(socket) = self.sockets.by_token(token) else {
-                return;
-            };
-            let has_departures = socket.has_departures();
-            if has_departures {
-                // Before what may answer them.
-                self.tell_departures(token);
-            }
-            let Some(socket) = self.sockets.by_token(token) else {
-                return;
-            };
-            let is_for_many = self.sockets.is_for_many(token);
-            if let Err(error) = socket.receive(batch) {
-                self.log.warning(&format!("receiving: {error}"));
-                self.unread.push(token);
-                return;
-            }
-            let sources = batch.iter().map(|datagram| datagram.from.ip());
-            self.engine.anticipate(sources);
-            let is_few = batch.iter().count() <= Outbox::FEW;
-            for datagram in batch.iter() {
-                if is_for_many {
-                    self.take_for_many(&datagram);
-                } else {
-                    self.take_single(token, &datagram, is_few);
-                }
-            }
-            self.flush(token);
-            if !batch.is_full() {
-                if let Err(error) = self.sockets.rearm(token, self.poll.registry()) {
-                    self.log.warning(&format!("waiting for a socket: {error}"));
-                }
-                return;
-            }
-        }
-        self.unread.push(token);
-        self.hurry = true;
-        self.call_team();
-    }
-
-    /// Leaves requests to other threads from now on, if there may be any.
-    fn call_team(&mut self) {
-        if self.team.is_some() || !self.sockets.can_be_shared() {
-            return;
-        }
-        let shards = self.engine.share(self.threads.into());
-        let reader = self.clock.reader();
-        let started = self
-            .waker()
-            .and_then(|waker| Team::start(shards, &reader, &waker));
-        match started {
-            Ok(team) => {
-                self.sockets.share(&team, &mut self.log);
-                self.team = Some(team);
-                let threads = self.threads;
-                self.log
-                    .information(&format!("{threads} threads answer requests now"));
-            }
-            Err(error) => {
-                self.sockets.keep_for_one();
-                self.log
-                    .warning(&format!("one thread answers requests: {error}"));
-            }
-        }
-    }
-
-    /// Takes in what other threads left to this one.
-    fn hear_team(&mut self) {
-        while let Some(report) = self.team.as_ref().and_then(Team::report) {
-            match report {
-                Report::Datagram {
-                    received,
-                    local,
-                    remote,
-                    flags,
-                    data,
-                } => {
-                    let input = Input::Screened {
-                        received,
-                        local,
-                        remote,
-                        flags,
-                        data: &data,
-                    };
-                    self.engine.handle(self.clock.read(), input);
-                    self.drain();
-                }
-                Report::NotSent { remote, error } => self.tell_not_sent(remote, &error),
-                Report::Problem(text) => self.log.warning(&text),
-            }
-        }
-    }
-
-    /// Takes in a datagram that was sent to us alone. Its answer waits in the outbox for those of
-    /// the datagrams that came with it, unless that are few: then it leaves at once, so that the
-    /// time in it is that of its departure.
-    fn take_single(&mut self, token: Token, datagram: &Datagram<'_>, is_few: bool) {
-        if self.outbox.is_full() {
-            self.flush(token);
-        }
-        let (now, received) = self.clock.read_at(datagram.stamp);
-        let arrival = Arrival {
-            received: received.wall,
-            now,
-            local: datagram.to,
-            remote: datagram.from,
-        };
-        let reply = self.outbox.room().and_then(|room| room.first_chunk_mut());
-        let Some(reply) = reply else {
-            return;
-        };
-        if let Some(answer) = self.engine.respond(&arrival, datagram.data, reply) {
-            // The socket is bound to the address that was asked.
-            self.outbox.queue(answer.length, datagram.from, None);
-            if answer.stamped && (is_few || answer.interleaved) {
-                self.outbox.want_departure();
-            }
-            if is_few {
-                self.send_now(token, answer);
-            }
-        }
-        self.drain();
-    }
-
-    /// Takes in a datagram that was sent to many.
-    fn take_for_many(&mut self, datagram: &Datagram<'_>) {
-        let Some(local) = self.sockets.local_for(datagram.from) else {
-            return;
-        };
-        let (now, received) = self.clock.read_at(datagram.stamp);
-        let input = Input::DatagramToMany {
-            received: received.wall,
-            local,
-            remote: datagram.from,
-            to: datagram.to,
-            data: datagram.data,
-        };
-        self.engine.handle(now, input);
-        self.drain();
-    }
-
     /// Does what the engine says.
     fn drain(&mut self) {
         while let Some(output) = self.engine.poll() {
@@ -520,29 +364,6 @@ impl Driver {
         Ok(Arc::clone(self.waker.insert(waker)))
     }
 
-    /// Looks a name up in the resolver's thread.
-    fn ask(&mut self, association: AssociationId, name: &str, port: u16, family: Family) {
-        let id = association.value().into();
-        let asked = self
-            .waker()
-            .and_then(|waker| self.resolver.ask(waker, id, name, port, family));
-        if let Err(error) = asked {
-            let why = format!("names can't be looked up: {error}");
-            self.resolved(association, Err(why));
-        }
-    }
-
-    fn names(&mut self) {
-        while let Some(answer) = self.resolver.answer() {
-            let id = AssociationId::new(u16::try_from(answer.id).unwrap_or_default());
-            let found = match answer.addresses {
-                Ok(addresses) => self.endpoints(addresses),
-                Err(error) => Err(error.to_string()),
-            };
-            self.resolved(id, found);
-        }
-    }
-
     /// Has public-key work done in the worker's thread; here if there can be none.
     fn work(&mut self, work: Box<Work>) {
         if self.worker.is_none() {
@@ -580,87 +401,6 @@ impl Driver {
         }
     }
 
-    fn endpoints(
-        &self,
-        remotes: impl IntoIterator<Item = std::net::SocketAddr>,
-    ) -> Result<Vec<Endpoint>, String> {
-        let found: Vec<Endpoint> = remotes
-            .into_iter()
-            .filter_map(|remote| {
-                Some(Endpoint {
-                    remote,
-                    local: self.sockets.local_for(remote)?,
-                })
-            })
-            .collect();
-        if found.is_empty() {
-            Err("no interface to send from".to_owned())
-        } else {
-            Ok(found)
-        }
-    }
-
-    fn resolved(&mut self, association: AssociationId, endpoints: Result<Vec<Endpoint>, String>) {
-        let now = self.clock.read();
-        self.engine.handle(
-            now,
-            Input::Resolved {
-                association,
-                endpoints,
-            },
-        );
-    }
-
-    fn scan(&mut self, now: Monotonic) {
-        let Some(interval) = self.scan_interval else {
-            return;
-        };
-        if self.next_scan <= now {
-            self.failing.clear();
-            // Whatever is wrong was logged, and the sockets that stand go on.
-            let _ = self.sockets.scan(self.poll.registry(), &mut self.log);
-            if let Some(team) = &self.team {
-                self.sockets.share(team, &mut self.log);
-            }
-            self.tell_interfaces();
-            let addresses = self.sockets.addresses().map(|(_, address)| address);
-            self.nts.set_addresses(addresses);
-            if let Some(answers) = &mut self.answers
-                && !answers.set_addresses(&self.sockets, &mut self.log)
-            {
-                self.answers = None;
-            }
-            let wait = match self.sockets.is_waiting() && self.addresses.is_none() {
-                true => SETTLING,
-                false => interval,
-            };
-            self.next_scan = now + wait;
-        }
-    }
-
-    /// Addresses that come or go are looked at in a moment: seldom does one come alone.
-    fn addresses_changed(&mut self) {
-        let Some(addresses) = &mut self.addresses else {
-            return;
-        };
-        if addresses.take_changed() {
-            let soon = self.clock.read().monotonic + SETTLING;
-            self.next_scan = self.next_scan.min(soon);
-        }
-        // As with the sockets.
-        if cfg!(mio_unsupported_force_poll_poll) {
-            let _ =
-                self.poll
-                    .registry()
-                    .reregister(addresses, token::ADDRESSES, Interest::READABLE);
-        }
-    }
-
-    fn tell_interfaces(&mut self) {
-        let interfaces = Input::Interfaces(self.sockets.describe());
-        self.engine.handle(self.clock.read(), interfaces);
-    }
-
     fn finish(&mut self) {
         if let Some(answers) = &mut self.answers {
             answers.finish(&mut self.engine, &self.clock, &mut self.log);
@@ -669,14 +409,4 @@ impl Driver {
         self.engine.shut_down(now);
         self.drain();
     }
-}
-
-/// Wants to be told when the machine's addresses change. Without that they are looked at now and
-/// then.
-fn watch_addresses(poll: &Poll) -> Option<AddressWatch> {
-    let mut watch = AddressWatch::open().ok()?;
-    poll.registry()
-        .register(&mut watch, token::ADDRESSES, Interest::READABLE)
-        .ok()?;
-    Some(watch)
 }
