@@ -10,7 +10,7 @@ mod sending;
 use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration as Elapsed};
 
 use mio::{Events, Poll, Token, Waker};
-use ntp_conf::AddressFamily;
+use ntp_conf::{AddressFamily, Config};
 use ntp_discipline::{Adjustment, Clock};
 use ntp_engine::{Engine, Exit, Input, Output, Work};
 use ntp_os::{AddressWatch, Batch, Departures, Family, Outbox, Resolver, SystemClock};
@@ -18,9 +18,20 @@ use ntp_wire::Monotonic;
 
 use self::interfaces::{SETTLING, watch_addresses};
 use crate::{
-    drift, driver_answers::DriverAnswers, identity_watch::IdentityWatch, leap_file, log::Log,
-    metrics_server::MetricsServer, nts::Nts, saved_configuration, signals::Signals,
-    sockets::Sockets, statistics::StatisticsFiles, team::Team, token, worker::Worker,
+    drift,
+    driver_answers::DriverAnswers,
+    identity_watch::IdentityWatch,
+    keys_file, leap_file,
+    log::Log,
+    metrics_server::MetricsServer,
+    nts::Nts,
+    saved_configuration,
+    signals::Signals,
+    sockets::{Hearing, Sockets},
+    statistics::StatisticsFiles,
+    team::Team,
+    token,
+    worker::Worker,
 };
 
 /// No wait is longer: a signal may come just before it.
@@ -287,18 +298,13 @@ impl Driver {
                     port,
                     family,
                 } => {
-                    let family = match family {
-                        None => Family::Any,
-                        Some(AddressFamily::Ipv4) => Family::V4,
-                        Some(AddressFamily::Ipv6) => Family::V6,
-                    };
                     match name.parse() {
                         // An address needs nobody to look it up.
                         Ok(address) => {
                             let found = self.endpoints([std::net::SocketAddr::new(address, port)]);
                             self.resolved(association, found);
                         }
-                        Err(_) => self.ask(association, &name, port, family),
+                        Err(_) => self.ask(association, &name, port, family_of(family)),
                     }
                 }
                 Output::ReadLeapFile(path) => {
@@ -307,6 +313,16 @@ impl Driver {
                     let read = read.as_deref().map_err(Clone::clone);
                     self.engine.handle(now, Input::LeapFile(read));
                 }
+                Output::ReadKeys(path) => {
+                    let read = keys_file::read(&path, &mut self.log);
+                    self.engine.handle(self.clock.read(), Input::Keys(read));
+                }
+                Output::ResolveRestricted {
+                    number,
+                    name,
+                    family,
+                } => self.ask_restricted(number, &name, family_of(family)),
+                Output::Configured(config) => self.configured(&config),
                 Output::Work(work) => self.work(work),
                 Output::WatchIdentity => self.watch_identity(),
                 Output::SaveConfiguration(request) => {
@@ -353,6 +369,14 @@ impl Driver {
         let now = self.clock.read();
         self.engine
             .handle(now, Input::ClockChanged { asked, result });
+    }
+
+    /// The operator changed the configuration.
+    fn configured(&mut self, config: &Config) {
+        self.statistics.change(&config.statistics);
+        if self.sockets.hear(Hearing::of(config)) {
+            self.scan_now();
+        }
     }
 
     /// What wakes the loop, which has one for all threads.
@@ -408,5 +432,13 @@ impl Driver {
         let now = self.clock.read();
         self.engine.shut_down(now);
         self.drain();
+    }
+}
+
+const fn family_of(family: Option<AddressFamily>) -> Family {
+    match family {
+        None => Family::Any,
+        Some(AddressFamily::Ipv4) => Family::V4,
+        Some(AddressFamily::Ipv6) => Family::V6,
     }
 }

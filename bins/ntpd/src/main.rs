@@ -10,6 +10,7 @@ mod identity;
 mod identity_watch;
 mod key_client;
 mod key_service;
+mod keys_file;
 mod leap_file;
 mod log;
 mod metrics_server;

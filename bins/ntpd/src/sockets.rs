@@ -12,7 +12,7 @@ use mio::{Interest, Registry, Token};
 use ntp_engine::InterfaceDescription;
 use ntp_os::{BindError, Interface, NtpSocket, SocketOptions, interfaces};
 
-pub(crate) use self::choice::Choice;
+pub(crate) use self::choice::{Choice, Hearing};
 use crate::{log::Log, team::Team, token};
 
 /// The addresses that packets come to and go from.
@@ -135,6 +135,11 @@ impl Sockets {
         }
     }
 
+    /// Whether something else than before is to be heard from now on: scan again if so.
+    pub(crate) fn hear(&mut self, hearing: Hearing) -> bool {
+        std::mem::replace(&mut self.choice.hearing, hearing.clone()) != hearing
+    }
+
     /// Whether an address will be usable in a moment: scan again.
     pub(crate) fn is_waiting(&self) -> bool {
         self.is_waiting
@@ -251,10 +256,10 @@ impl Sockets {
                 name: open.name.clone(),
                 address,
                 broadcast: found.and_then(|interface| interface.broadcast),
-                hears_broadcast: self.choice.broadcasts,
+                hears_broadcast: self.choice.hearing.broadcasts,
                 is_loopback: address.ip().is_loopback(),
                 is_multicast: found.is_some_and(|interface| interface.is_multicast),
-                groups: self.choice.groups.len(),
+                groups: self.choice.hearing.groups.len(),
             }
         };
         self.open.iter().map(describe).collect()

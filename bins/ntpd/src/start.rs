@@ -17,7 +17,7 @@ use ntp_engine::{Engine, ProgramDescription, Setup};
 use ntp_keys::KeyTable;
 use ntp_os::{
     Account, ClockSpec, Family, OpenClockError, Readiness, SystemClock, change_root, daemonise,
-    raise_priority, read_file, resolve, write_pid_file,
+    raise_priority, resolve, write_pid_file,
 };
 use ntp_wire::Timestamp;
 
@@ -28,17 +28,14 @@ use crate::{
     driver_answers::DriverAnswers,
     identity,
     identity_watch::IdentityWatch,
-    leap_file,
+    keys_file, leap_file,
     log::Log,
     metrics_server::MetricsServer,
     nts::Nts,
     nts_files,
-    sockets::{Choice, Sockets},
+    sockets::{Choice, Hearing, Sockets},
     statistics::StatisticsFiles,
 };
-
-/// The keys file may not be longer.
-const LONGEST_KEYS_FILE: u64 = 16 << 20;
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -143,12 +140,7 @@ fn serve(
             ipv4_only: arguments.ipv4,
             ipv6_only: arguments.ipv6,
             rules: config.interfaces.clone(),
-            broadcasts: config.follows_broadcasts(),
-            groups: [
-                &config.groups.multicast_client[..],
-                &config.groups.manycast_server[..],
-            ]
-            .concat(),
+            hearing: Hearing::of(&config),
         },
         config.dscp,
         // One of them is enough for few clients, and has the daemon's own sockets.
@@ -273,31 +265,10 @@ fn keys(config: &Config, log: &mut Log) -> KeyTable {
     let Some(path) = &config.keys.file else {
         return KeyTable::default();
     };
-    let contents = match read_file(path, LONGEST_KEYS_FILE) {
-        Ok(contents) => contents,
-        Err(error) => {
-            log.error(&format!("keys file: {error}"));
-            return KeyTable::default();
-        }
-    };
-    if contents.is_world_readable() || contents.is_world_writable() {
-        log.error(&format!(
-            "the keys file {0} can be read or written by everybody, so its keys are not used: \
-             chmod 640 {0}",
-            path.display()
-        ));
-        return KeyTable::default();
-    }
-    let (table, problems) = KeyTable::parse(&String::from_utf8_lossy(&contents.bytes));
-    for problem in problems {
-        log.error(&format!(
-            "{}:{}: {}",
-            path.display(),
-            problem.line,
-            problem.kind
-        ));
-    }
-    table
+    keys_file::read(path, log).unwrap_or_else(|problem| {
+        log.error(&problem);
+        KeyTable::default()
+    })
 }
 
 /// Our own Autokey identity, and the groups we know; neither without `crypto`.

@@ -44,6 +44,17 @@ impl StatisticsFiles {
         }
     }
 
+    /// The configuration is another now.
+    pub(crate) fn change(&mut self, statistics: &Statistics) {
+        for series in &mut self.series {
+            let new = Series::new(series.kind, statistics);
+            let same = new.bare == series.bare && new.period == series.period;
+            if !same || new.link != series.link {
+                *series = new;
+            }
+        }
+    }
+
     /// Adds a line. `uptime` is in seconds; what goes wrong is logged, once.
     pub(crate) fn write(&mut self, record: &Record, uptime: u64, log: &mut Log) {
         let series = self.series.iter_mut().find(|one| one.kind == record.kind);

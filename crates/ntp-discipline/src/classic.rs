@@ -352,6 +352,12 @@ impl Discipline for Classic {
         }
     }
 
+    fn tune(&mut self, tinker: Tinker, kernel: bool) {
+        self.options.tinker = tinker;
+        self.options.kernel = kernel;
+        self.gain = Gain::new(kernel, &tinker);
+    }
+
     fn status(&self) -> LoopStatus {
         LoopStatus {
             state: self.state,

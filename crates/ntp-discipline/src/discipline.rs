@@ -2,7 +2,7 @@
 
 use ntp_wire::{Duration, Monotonic, PollExponent, Ppm};
 
-use crate::{Adjustment, Applied, Reading, SystemEvent};
+use crate::{Adjustment, Applied, Reading, SystemEvent, Tinker};
 
 /// A loop that turns measured offsets into adjustments of a clock.
 ///
@@ -26,6 +26,10 @@ pub trait Discipline: core::fmt::Debug + Send {
     /// Tells what became of a step: of the one that [`update`](Self::update) asked for, or of one
     /// that somebody else made. Give [`Applied::Ignored`] for one that was refused.
     fn stepped(&mut self, at: Monotonic, applied: &Applied);
+
+    /// Goes on with other constants. [`Tinker::frequency`] is of use to a new loop only; `kernel` is
+    /// as in [`LoopOptions`](crate::LoopOptions).
+    fn tune(&mut self, tinker: Tinker, kernel: bool);
 
     /// What to show of the loop.
     fn status(&self) -> LoopStatus;

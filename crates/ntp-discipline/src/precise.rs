@@ -16,7 +16,7 @@ pub use self::estimator::{Estimator, Exchange, Forecast};
 use crate::gate::PanicGate;
 use crate::{
     Adjustment, Applied, Discipline, LoopOptions, LoopState, LoopStatus, Outcome, Reading,
-    Response, SystemEvent, Update,
+    Response, SystemEvent, Tinker, Update,
 };
 
 /// The time constant in which an offset is slewed away, in seconds. The shorter, the sooner the
@@ -266,6 +266,11 @@ impl Discipline for Precise {
                 self.state = LoopState::FrequencySet;
             }
         }
+    }
+
+    fn tune(&mut self, tinker: Tinker, kernel: bool) {
+        self.options.tinker = tinker;
+        self.options.kernel = kernel;
     }
 
     fn status(&self) -> LoopStatus {

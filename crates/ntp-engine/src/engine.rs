@@ -12,6 +12,7 @@ mod nts;
 mod pool;
 mod publish;
 mod reconfigure;
+mod reset;
 mod search;
 mod statistics;
 mod symmetric;
@@ -25,14 +26,16 @@ use std::{
 
 use bytes::Bytes;
 use ntp_autokey::{Host, HostOptions, IdentityGroups};
-use ntp_conf::Config;
+use ntp_conf::{Config, Restriction};
 use ntp_discipline::{Adjustment, FilterConditions, Now, SystemEvent};
 use ntp_nts::CookieKeys;
 use ntp_restrict::{ClientTableLimits, RateLimit, RestrictFlags, RestrictList, RestrictRules};
 use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precision, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 
-pub(crate) use self::{broadcast::ToMany, publish::has_limit, search::SearchService};
+pub(crate) use self::{
+    broadcast::ToMany, publish::has_limit, reset::Resets, search::SearchService,
+};
 use crate::{
     Arrival, Counters, Event, Input, LONGEST_REPLY, Output, ProgramDescription, Reply, Responder,
     ServerView, Severity, Verdict, What,
@@ -122,6 +125,12 @@ pub struct Engine {
     pub(crate) epoch: Epoch,
     /// The `ident` line.
     pub(crate) default_ident: Option<String>,
+    /// `-x`
+    slew: bool,
+    /// Lines of `restrict` whose hosts are being looked up, and the numbers of these questions.
+    awaited_hosts: Vec<(u16, Restriction)>,
+    next_host: u16,
+    pub(crate) resets: Resets,
     outputs: VecDeque<Output>,
 }
 
@@ -213,6 +222,10 @@ impl Engine {
             nonces,
             epoch: Epoch::new(now),
             default_ident: rest.default_ident,
+            slew: rest.slew,
+            awaited_hosts: Vec::new(),
+            next_host: 0,
+            resets: Resets::new(now.monotonic),
             outputs: VecDeque::new(),
         };
         engine.system_event(SystemEvent::Restart, "");
@@ -298,6 +311,10 @@ impl Engine {
                 let is_ours = |address| found.iter().any(|one| one.address.ip() == address);
                 self.shards.set_addresses(is_ours);
                 self.traffic.set_interfaces(now.monotonic, found);
+            }
+            Input::Keys(read) => self.keys_read(read),
+            Input::ResolvedRestricted { number, addresses } => {
+                self.resolved_restricted(number, addresses);
             }
             Input::ConfigurationSaved { request, result } => {
                 self.configuration_saved(&request, result);

@@ -8,8 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use ntp_autokey::{Credentials, IdentityGroups};
-use ntp_conf::{AddressFamily, NtsServer};
+use ntp_conf::{AddressFamily, Config, NtsServer};
 use ntp_discipline::{Adjustment, Applied, ClockError};
+use ntp_keys::KeyTable;
 use ntp_nts::{Agreement, CookieKeys};
 use ntp_restrict::{PastSighting, RestrictFlags};
 use ntp_wire::{AssociationId, Ppm, Timestamp, control::ControlHeader};
@@ -97,6 +98,16 @@ pub enum Input<'a> {
     Identity(Box<IdentityFiles>),
     /// These are the addresses that packets come to and go from, now.
     Interfaces(Vec<InterfaceDescription>),
+    /// The file of keys was read, as [`Output::ReadKeys`] asked; or why its keys are not used.
+    Keys(Result<KeyTable, String>),
+    /// The host of a `restrict` line was looked up, as [`Output::ResolveRestricted`] asked: its
+    /// addresses, or why they are not known.
+    ResolvedRestricted {
+        /// The number of the question.
+        number: u16,
+        /// The addresses.
+        addresses: Result<Vec<IpAddr>, String>,
+    },
     /// The configuration was written to a file, or why not, as [`Output::SaveConfiguration`] asked.
     ConfigurationSaved {
         /// What was asked for.
@@ -174,6 +185,21 @@ pub enum Output {
     ExchangeKeys(Box<KeyOrder>),
     /// Read this file and answer by [`Input::LeapFile`].
     ReadLeapFile(PathBuf),
+    /// Read this file of keys and answer by [`Input::Keys`].
+    ReadKeys(PathBuf),
+    /// Look up all addresses of a host that a `restrict` line names, and answer by
+    /// [`Input::ResolvedRestricted`].
+    ResolveRestricted {
+        /// The number of the question.
+        number: u16,
+        /// The host.
+        name: String,
+        /// Addresses of this family only.
+        family: Option<AddressFamily>,
+    },
+    /// The operator changed the configuration to this: what the driver does by it, statistics files
+    /// and groups to listen to, is done by this one from now on.
+    Configured(Box<Config>),
     /// Do this public-key work, where it keeps no packet waiting, and bring what came of it back by
     /// [`Input::Worked`]. Only so much of it is asked for at a time.
     Work(Box<Work>),

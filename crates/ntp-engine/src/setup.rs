@@ -93,6 +93,7 @@ pub(crate) struct Plan {
 /// What goes into the engine as it is.
 pub(crate) struct Rest {
     pub(crate) program: ProgramDescription,
+    pub(crate) slew: bool,
     pub(crate) port: u16,
     pub(crate) control_key: Option<KeyId>,
     /// `enable auth`: who comes by himself must have a key.
@@ -141,8 +142,7 @@ impl Setup {
     pub(crate) fn plan(self, rng: &mut impl Rng, now: Monotonic) -> Plan {
         let config = &self.config;
         let tinker = tinker(&config.tinker, self.slew);
-        let trusted = config.keys.trusted.clone();
-        let is_trusted = |id: &KeyId| trusted.iter().any(|range| range.contains(*id));
+        let is_trusted = |id: &KeyId| config.keys.is_trusted(*id);
         let trusted: Vec<KeyId> = self
             .keys
             .iter()
@@ -186,6 +186,7 @@ impl Setup {
             steering: config.switches.is_on(Switch::Ntp),
             leaps: leap_options(config, tinker),
             rest: Rest {
+                slew: self.slew,
                 port: self.port,
                 control_key: config.keys.control,
                 to_many: to_many(config),
@@ -315,7 +316,7 @@ pub(crate) fn local_clock(line: &ReferenceClock) -> LocalClock {
     clock
 }
 
-fn tinker(written: &ntp_conf::Tinker, slew: bool) -> Tinker {
+pub(crate) fn tinker(written: &ntp_conf::Tinker, slew: bool) -> Tinker {
     let mut tinker = Tinker {
         allan: PollExponent::new(i8::try_from(written.allan_exponent).unwrap_or(11)),
         dispersion: written.dispersion,

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, time::Duration as Elapsed};
 use ntp_discipline::{
     Classic, Combined, Discipline, Forecast, FrequencyUpdate, HuffPuff, LoopOptions, LoopState,
     LoopStatus, Now, Oscillator, Outcome, Precise, Selection, SelectionConditions, Selector,
-    SystemEvent, Unfitness, Update,
+    SystemEvent, Tinker, Unfitness, Update,
 };
 use ntp_wire::control::Flash;
 use ntp_wire::{
@@ -178,6 +178,21 @@ impl System {
     /// From `wall` on the clock runs at this rate.
     pub(crate) fn runs_at(&mut self, rate: Ppm, wall: Timestamp) {
         self.oscillator.set_rate(wall, rate);
+    }
+
+    /// Goes on with other constants of the loop.
+    pub(crate) fn tune(&mut self, tinker: Tinker, kernel: bool, now: Monotonic) {
+        self.discipline.tune(tinker, kernel);
+        self.step_threshold = tinker.step_forward;
+        self.huff_puff = tinker.huff_puff.map(|span| HuffPuff::new(span, now));
+    }
+
+    /// `enable ntp` and `disable ntp`. A slew that is under way ends: gives the rate to leave the
+    /// clock at.
+    pub(crate) fn set_steering(&mut self, steering: bool) -> Option<ntp_discipline::Adjustment> {
+        let resting = self.resting_rate();
+        self.steering = steering;
+        resting.filter(|_| !steering)
     }
 
     pub(crate) fn set_limits(&mut self, limits: ntp_discipline::Limits) {

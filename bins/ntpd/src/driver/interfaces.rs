@@ -20,25 +20,30 @@ impl Driver {
             return;
         };
         if self.next_scan <= now {
-            self.failing.clear();
-            // Whatever is wrong was logged, and the sockets that stand go on.
-            let _ = self.sockets.scan(self.poll.registry(), &mut self.log);
-            if let Some(team) = &self.team {
-                self.sockets.share(team, &mut self.log);
-            }
-            self.tell_interfaces();
-            let addresses = self.sockets.addresses().map(|(_, address)| address);
-            self.nts.set_addresses(addresses);
-            if let Some(answers) = &mut self.answers
-                && !answers.set_addresses(&self.sockets, &mut self.log)
-            {
-                self.answers = None;
-            }
+            self.scan_now();
             let wait = match self.sockets.is_waiting() && self.addresses.is_none() {
                 true => SETTLING,
                 false => interval,
             };
             self.next_scan = now + wait;
+        }
+    }
+
+    /// Opens and closes sockets as the interfaces and the configuration want it.
+    pub(super) fn scan_now(&mut self) {
+        self.failing.clear();
+        // Whatever is wrong was logged, and the sockets that stand go on.
+        let _ = self.sockets.scan(self.poll.registry(), &mut self.log);
+        if let Some(team) = &self.team {
+            self.sockets.share(team, &mut self.log);
+        }
+        self.tell_interfaces();
+        let addresses = self.sockets.addresses().map(|(_, address)| address);
+        self.nts.set_addresses(addresses);
+        if let Some(answers) = &mut self.answers
+            && !answers.set_addresses(&self.sockets, &mut self.log)
+        {
+            self.answers = None;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ntp_conf::{InterfaceAction, InterfaceRule};
+use ntp_conf::{Config, InterfaceAction, InterfaceRule};
 use ntp_os::Interface;
 
 /// Which addresses to listen on: `-I`, `-L`, `-4` and `-6`, or the `interface` lines.
@@ -14,10 +14,26 @@ pub(crate) struct Choice {
     pub(crate) ipv4_only: bool,
     pub(crate) ipv6_only: bool,
     pub(crate) rules: Vec<InterfaceRule>,
-    /// Broadcast addresses too.
+    pub(crate) hearing: Hearing,
+}
+
+/// What is sent to many and wanted here.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Hearing {
+    /// What is sent to broadcast addresses.
     pub(crate) broadcasts: bool,
-    /// And these groups, on every interface.
+    /// And to these groups, on every interface.
     pub(crate) groups: Vec<IpAddr>,
+}
+
+impl Hearing {
+    pub(crate) fn of(config: &Config) -> Self {
+        let groups = &config.groups;
+        Self {
+            broadcasts: config.follows_broadcasts(),
+            groups: [&groups.multicast_client[..], &groups.manycast_server[..]].concat(),
+        }
+    }
 }
 
 impl Choice {

@@ -24,7 +24,7 @@ impl Choice {
     pub(super) fn many(&self, found: &[Interface], port: u16) -> Vec<ForMany> {
         let taken = || found.iter().filter(|interface| self.takes(interface));
         let mut many: Vec<ForMany> = Vec::new();
-        for interface in taken().filter(|_| self.broadcasts) {
+        for interface in taken().filter(|_| self.hearing.broadcasts) {
             let Some(broadcast) = broadcast_address(interface) else {
                 continue;
             };
@@ -37,7 +37,7 @@ impl Choice {
                 });
             }
         }
-        for group in &self.groups {
+        for group in &self.hearing.groups {
             let address = SocketAddr::new(*group, port);
             let fits = |interface: &&Interface| {
                 interface.is_multicast && interface.address.is_ipv4() == group.is_ipv4()

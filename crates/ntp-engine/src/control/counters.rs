@@ -2,10 +2,10 @@
 //! `iostats`, `timerstats` and `kerninfo` of ntpq.
 
 use ntp_restrict::{ClientTable, ClientTableLimits};
-use ntp_wire::Leap;
+use ntp_wire::{Leap, Monotonic};
 
 use super::{listing::Items, peer::milliseconds};
-use crate::{Engine, Responder, engine::has_limit};
+use crate::{Counters, Engine, Responder, engine::has_limit};
 
 /// Parts per million that the frequency can be corrected by.
 const FREQUENCY_TOLERANCE: u16 = 500;
@@ -30,30 +30,20 @@ impl Engine {
         true
     }
 
-    /// Seconds since the start: nothing is ever reset.
-    fn uptime(&self) -> u64 {
-        self.now.monotonic.since(self.started).as_secs()
+    fn seconds_since(&self, moment: Monotonic) -> u64 {
+        self.now.monotonic.since(moment).as_secs()
     }
 
     fn packet_counter(&self, name: &str) -> Option<u64> {
-        let counters = self.everyone().counters();
-        Some(match name {
-            "ss_uptime" | "ss_reset" => self.uptime(),
-            "ss_received" => counters.received,
-            "ss_processed" => counters.answered,
-            "ss_thisver" => counters.this_version,
-            "ss_oldver" => counters.older_version,
-            "ss_badformat" => counters.bad_format,
-            "ss_badauth" => counters.bad_authentication,
-            "ss_declined" => counters.declined,
-            "ss_restricted" => counters.restricted,
-            "ss_limited" => counters.limited,
-            "ss_kodsent" => counters.kisses,
-            // Of clocks that ran backwards between a request and its answer: ours are read so that
-            // they cannot.
-            "ss_lamport" | "ss_tsrounding" => 0,
-            _ => return None,
-        })
+        let (reset, before) = &self.resets.system;
+        match name {
+            "ss_uptime" => Some(self.seconds_since(self.started)),
+            "ss_reset" => Some(self.seconds_since(*reset)),
+            _ => {
+                let now = packet_counter(&self.everyone().counters(), name)?;
+                Some(now.saturating_sub(packet_counter(before, name).unwrap_or_default()))
+            }
+        }
     }
 
     /// What was done with NTS, by the names that NTPsec has for it.
@@ -78,30 +68,30 @@ impl Engine {
     }
 
     fn key_counter(&self, name: &str) -> Option<u64> {
-        let counters = self.everyone().counters();
-        Some(match name {
-            "authreset" => self.uptime(),
-            "authkeys" => self.keys.len() as u64,
-            "authklookups" => counters.key_lookups,
-            "authknotfound" => counters.keys_not_found,
-            "authencrypts" => counters.macs_made,
-            "authdecrypts" => counters.macs_checked,
-            // Keys are neither cached nor kept in reserve, and do not expire.
-            "authfreek" | "authkuncached" | "authkexpired" => 0,
-            _ => return None,
-        })
+        let (reset, before) = &self.resets.authentication;
+        match name {
+            "authreset" => Some(self.seconds_since(*reset)),
+            "authkeys" => Some(self.keys.len() as u64),
+            _ => {
+                let now = key_counter(&self.everyone().counters(), name)?;
+                Some(now.saturating_sub(key_counter(before, name).unwrap_or_default()))
+            }
+        }
     }
 
     fn traffic_counter(&self, name: &str) -> Option<u64> {
-        let traffic = &self.traffic;
-        let mut passed = traffic.passed;
-        passed.add(&self.everyone().passed(None));
+        let (io_reset, before) = &self.resets.io;
+        let (timer_reset, polls) = self.resets.timer;
+        let passed = self.all_passed();
         Some(match name {
-            "iostats_reset" | "timerstats_reset" => self.uptime(),
-            "io_received" | "io_goodwakeups" | "io_wakeups" => passed.received,
-            "io_sent" => passed.sent,
-            "io_sendfailed" => passed.failed,
-            "timer_xmts" => traffic.polls,
+            "iostats_reset" => self.seconds_since(*io_reset),
+            "timerstats_reset" => self.seconds_since(timer_reset),
+            "io_received" | "io_goodwakeups" | "io_wakeups" => {
+                passed.received.saturating_sub(before.received)
+            }
+            "io_sent" => passed.sent.saturating_sub(before.sent),
+            "io_sendfailed" => passed.failed.saturating_sub(before.failed),
+            "timer_xmts" => self.traffic.polls.saturating_sub(polls),
             // There are no buffers of our own between the kernel and the one who answers.
             "total_rbuf" | "free_rbuf" | "used_rbuf" | "rbuf_lowater" => 0,
             "io_dropped" | "io_ignored" | "timer_overruns" => 0,
@@ -161,4 +151,35 @@ impl Engine {
         }
         true
     }
+}
+
+fn packet_counter(counters: &Counters, name: &str) -> Option<u64> {
+    Some(match name {
+        "ss_received" => counters.received,
+        "ss_processed" => counters.answered,
+        "ss_thisver" => counters.this_version,
+        "ss_oldver" => counters.older_version,
+        "ss_badformat" => counters.bad_format,
+        "ss_badauth" => counters.bad_authentication,
+        "ss_declined" => counters.declined,
+        "ss_restricted" => counters.restricted,
+        "ss_limited" => counters.limited,
+        "ss_kodsent" => counters.kisses,
+        // Of clocks that ran backwards between a request and its answer: ours are read so that
+        // they cannot.
+        "ss_lamport" | "ss_tsrounding" => 0,
+        _ => return None,
+    })
+}
+
+fn key_counter(counters: &Counters, name: &str) -> Option<u64> {
+    Some(match name {
+        "authklookups" => counters.key_lookups,
+        "authknotfound" => counters.keys_not_found,
+        "authencrypts" => counters.macs_made,
+        "authdecrypts" => counters.macs_checked,
+        // Keys are neither cached nor kept in reserve, and do not expire.
+        "authfreek" | "authkuncached" | "authkexpired" => 0,
+        _ => return None,
+    })
 }

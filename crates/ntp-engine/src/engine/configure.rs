@@ -6,10 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use ntp_conf::{Config, Parsed, RestrictAddress, ServerAddress, Switch, Switches};
+use ntp_conf::{Config, Parsed, RestrictAddress, Restriction, ServerAddress, Switch, Switches};
 use ntp_wire::{AssociationId, control::ControlHeader};
 
-use super::Engine;
+use super::{Engine, reset::CounterGroup};
 use crate::{
     Output, SaveRequest, Severity,
     association::{Association, Source},
@@ -17,10 +17,12 @@ use crate::{
 };
 
 /// The directives that are carried out while the daemon runs.
-const AT_RUN_TIME: [&str; 15] = [
+const AT_RUN_TIME: [&str; 30] = [
     "server",
     "peer",
     "pool",
+    "broadcast",
+    "manycastclient",
     "unpeer",
     "unconfig",
     "restrict",
@@ -31,11 +33,34 @@ const AT_RUN_TIME: [&str; 15] = [
     "mru",
     "discard",
     "fudge",
+    "tinker",
+    "keys",
     "trustedkey",
     "controlkey",
+    "requestkey",
+    "ident",
+    "broadcastclient",
+    "multicastclient",
+    "manycastserver",
+    "broadcastdelay",
+    "ttl",
+    "statistics",
+    "filegen",
+    "logconfig",
+    "reset",
 ];
 /// The switches that are.
-const SWITCHES: [Switch; 3] = [Switch::Authentication, Switch::Monitor, Switch::Statistics];
+const SWITCHES: [Switch; 7] = [
+    Switch::Authentication,
+    Switch::BroadcastClient,
+    Switch::Kernel,
+    Switch::Mode7,
+    Switch::Monitor,
+    Switch::Ntp,
+    Switch::Statistics,
+];
+/// So many hosts of `restrict` lines are looked up at a time.
+const MOST_HOSTS: usize = 64;
 /// No file has a longer name.
 const LONGEST_NAME: usize = 128;
 
@@ -80,16 +105,27 @@ impl Engine {
         let parsed = ntp_conf::parse_more(&self.config, line);
         check(&parsed, &self.config)?;
         let known = self.config.restrictions.len();
-        let removals: Vec<String> = parsed
-            .config
-            .kept
-            .iter()
-            .skip(self.config.kept.len())
-            .flat_map(|kept| kept.arguments.iter().cloned())
-            .collect();
+        let hosts = parsed.config.restrictions.iter().skip(known);
+        let hosts = hosts.filter(|line| is_host(line)).count();
+        if self.awaited_hosts.len() + hosts > MOST_HOSTS {
+            return Err(Refused {
+                column: 0,
+                what: "too many names are being looked up: give the address".to_owned(),
+            });
+        }
+        let groups = resets(&parsed, self.config.kept.len())?;
+        let mut removals: Vec<String> = Vec::new();
+        for kept in parsed.config.kept.iter().skip(self.config.kept.len()) {
+            if kept.keyword != "reset" {
+                removals.extend(kept.arguments.iter().cloned());
+            }
+        }
         // A `server` line for a clock that is there already says nothing of its `fudge`.
-        let mut said = parsed.statements.iter().map(|line| line.keyword.keyword());
-        let fudged = said.any(|keyword| keyword == "fudge");
+        let says = |keyword: &str| {
+            let mut lines = parsed.statements.iter();
+            lines.any(|line| line.keyword.keyword() == keyword)
+        };
+        let (fudged, has_keys) = (says("fudge"), says("keys"));
         let clocks = parsed.config.reference_clocks.iter().filter(|_| fudged);
         let fudges: Vec<_> = clocks
             .map(|line| (line.address, line.fudge.clone()))
@@ -107,17 +143,74 @@ impl Engine {
             }
         }
         let before = std::mem::replace(&mut self.config, config);
-        for line in self.config.restrictions.iter().skip(known) {
-            setup::restrict(&mut self.rules, line, &HashMap::new());
+        let added: Vec<Restriction> = self
+            .config
+            .restrictions
+            .iter()
+            .skip(known)
+            .cloned()
+            .collect();
+        for line in added {
+            setup::restrict(&mut self.rules, &line, &HashMap::new());
+            self.look_up_restricted(line);
         }
         if self.config.restrictions.len() > known {
             self.restrictions = Arc::new(self.rules.build());
         }
         self.take_over(&before);
+        if has_keys && let Some(path) = self.config.keys.file.clone() {
+            self.outputs.push_back(Output::ReadKeys(path));
+        }
+        for group in groups {
+            self.reset(group);
+        }
         for what in removals {
             self.remove_source(&what);
         }
         Ok(())
+    }
+
+    /// Asks where the host of a line is, if it names one.
+    fn look_up_restricted(&mut self, line: Restriction) {
+        let RestrictAddress::Host { name, family, .. } = &line.address else {
+            return;
+        };
+        let number = self.next_host;
+        self.next_host = number.wrapping_add(1);
+        self.outputs.push_back(Output::ResolveRestricted {
+            number,
+            name: name.clone(),
+            family: *family,
+        });
+        self.awaited_hosts.push((number, line));
+    }
+
+    /// The host of a `restrict` line was looked up.
+    pub(super) fn resolved_restricted(
+        &mut self,
+        number: u16,
+        addresses: Result<Vec<IpAddr>, String>,
+    ) {
+        let is_it = |(awaited, _): &(u16, Restriction)| *awaited == number;
+        let Some(place) = self.awaited_hosts.iter().position(is_it) else {
+            return;
+        };
+        let (_, line) = self.awaited_hosts.swap_remove(place);
+        let RestrictAddress::Host { name, .. } = &line.address else {
+            return;
+        };
+        match addresses {
+            Ok(addresses) => {
+                let hosts = HashMap::from([(name.clone(), addresses)]);
+                setup::restrict(&mut self.rules, &line, &hosts);
+                self.restrictions = Arc::new(self.rules.build());
+                self.publish();
+            }
+            Err(why) => self.note(
+                Severity::Warning,
+                format!("restrict {name} is not in force: {why}; give its address"),
+            ),
+        }
     }
 
     /// What is there already stays as it is, as in ntpd 4.2.8.
@@ -304,17 +397,15 @@ fn check(parsed: &Parsed, before: &Config) -> Result<(), Refused> {
             let what = format!("{keyword} remote config ignored: edit ntp.conf and restart ntpd");
             return Err(Refused { column, what });
         }
-        let is_host =
-            |line: &ntp_conf::Restriction| matches!(line.address, RestrictAddress::Host { .. });
-        let mut restrictions = parsed.config.restrictions.iter();
-        if keyword == "restrict"
-            && restrictions
-                .by_ref()
-                .skip(before.restrictions.len())
-                .any(is_host)
-        {
-            let what = "names are looked up at start only: give the address".to_owned();
-            return Err(Refused { column, what });
+        // Nobody far away says which files are written.
+        let file = statement.arguments.iter();
+        let file = file.skip(1).find(|word| word.keyword() == "file");
+        if let ("filegen", Some(word)) = (keyword, file) {
+            let what = "filegen file remote config ignored: edit ntp.conf and restart ntpd";
+            return Err(Refused {
+                column: word.span.range.start,
+                what: what.to_owned(),
+            });
         }
     }
     let (old, new): (&Switches, &Switches) = (&before.switches, &parsed.config.switches);
@@ -330,4 +421,27 @@ fn check(parsed: &Parsed, before: &Config) -> Result<(), Refused> {
             ),
         }),
     }
+}
+
+/// What the `reset` lines say is to be counted anew.
+fn resets(parsed: &Parsed, known: usize) -> Result<Vec<CounterGroup>, Refused> {
+    let kept = parsed.config.kept.iter().skip(known);
+    let words = kept
+        .filter(|kept| kept.keyword == "reset")
+        .flat_map(|kept| &kept.arguments);
+    words
+        .map(|word| {
+            CounterGroup::find(word).ok_or_else(|| Refused {
+                column: 0,
+                what: format!(
+                    "syntax error, `{word}` is nothing to reset: {} are",
+                    CounterGroup::ALL.map(CounterGroup::word).join(", ")
+                ),
+            })
+        })
+        .collect()
+}
+
+fn is_host(line: &Restriction) -> bool {
+    matches!(line.address, RestrictAddress::Host { .. })
 }

@@ -1,5 +1,7 @@
 //! What an operator changes while the daemon runs, and keeps.
 
+use ntp_discipline::{Adjustment, Applied};
+
 use super::*;
 
 impl Lab {
@@ -67,8 +69,16 @@ fn what_cannot_be_changed_is_said_with_its_column() {
         ),
         ("logfile x", "column 8 logfile remote config ignored"),
         ("includefile x", "column 12 syntax error, "),
-        ("restrict a.example noquery", "column 9 names are looked up"),
-        ("disable kernel", "column 0 kernel remote config ignored"),
+        ("crypto pw x", "column 7 crypto remote config ignored"),
+        (
+            "filegen loopstats file passwd",
+            "column 18 filegen file remote config ignored",
+        ),
+        (
+            "enable calibrate",
+            "column 0 calibrate remote config ignored",
+        ),
+        ("reset bogus", "column 0 syntax error, `bogus` is nothing"),
         ("server \u{1b}[2J", "runtime configuration failed: "),
     ] {
         let said = lab.configure(line);
@@ -158,6 +168,208 @@ fn a_clock_that_is_there_stays_as_it_is() {
     });
     let saved = saved.unwrap();
     assert!(saved.contains("fudge 127.127.1.0 stratum 3"), "{saved}");
+}
+
+/// What the engine wants done, by the last line of configuration.
+fn wishes(lab: &mut Lab, line: &str) -> Vec<Output> {
+    let request = Request {
+        data: line.as_bytes().to_vec(),
+        ..Request::new(Opcode::CONFIGURE, AssociationId::SYSTEM)
+    };
+    while lab.engine.poll().is_some() {}
+    let asked = lab.session.ask(&request, Some(&key()), Monotonic::START);
+    let input = Input::Datagram {
+        received: lab.now.wall,
+        local: "192.0.2.9".parse().unwrap(),
+        remote: lab.reader,
+        data: &asked.unwrap(),
+    };
+    lab.engine.handle(lab.now, input);
+    std::iter::from_fn(|| lab.engine.poll()).collect()
+}
+
+fn lines_of_the_log(outputs: &[Output]) -> String {
+    let events = outputs.iter().filter_map(|output| match output {
+        Output::Event(event) => Some(format!("{event}\n")),
+        _ => None,
+    });
+    events.collect()
+}
+
+#[test]
+fn hosts_of_restrictions_are_looked_up() {
+    let mut lab = Lab::new(CONF);
+    let wished = wishes(&mut lab, "restrict a.example noquery");
+    let asked: Vec<(u16, String)> = wished
+        .into_iter()
+        .filter_map(|output| match output {
+            Output::ResolveRestricted { number, name, .. } => Some((number, name)),
+            _ => None,
+        })
+        .collect();
+    let [(number, name)] = &asked[..] else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(name, "a.example");
+    let request = Request::read_variables(AssociationId::SYSTEM, "leap");
+    assert!(lab.ask(&request, None).is_some());
+    // Answers to what nobody asked change nothing.
+    for (number, address) in [(number + 1, lab.reader.ip()), (*number, lab.reader.ip())] {
+        assert!(lab.ask(&request, None).is_some());
+        let addresses = Ok(vec![address]);
+        let input = Input::ResolvedRestricted { number, addresses };
+        lab.engine.handle(lab.now, input);
+    }
+    assert_eq!(lab.ask(&request, None), None);
+}
+
+#[test]
+fn a_host_that_is_not_found_is_told_of_and_not_waited_for() {
+    let mut lab = Lab::new(CONF);
+    for number in 0..100 {
+        assert_eq!(
+            lab.configure("restrict a.example noquery"),
+            "Config Succeeded"
+        );
+        let addresses = Err("no such host".to_owned());
+        let input = Input::ResolvedRestricted { number, addresses };
+        lab.engine.handle(lab.now, input);
+        let log: Vec<Output> = std::iter::from_fn(|| lab.engine.poll()).collect();
+        let log = lines_of_the_log(&log);
+        assert!(log.contains("restrict a.example is not in force"), "{log}");
+    }
+    for _ in 0..64 {
+        lab.configure("restrict a.example noquery");
+    }
+    let said = lab.configure("restrict a.example noquery");
+    assert!(said.contains("too many names"), "{said}");
+}
+
+#[test]
+fn keys_are_read_anew() {
+    let mut lab = Lab::new(&format!("keys ntp.keys\n{CONF}"));
+    let wished = wishes(&mut lab, "keys new.keys");
+    assert!(
+        wished.iter().any(|output| matches!(
+            output,
+            Output::ReadKeys(path) if path.to_str() == Some("new.keys")
+        )),
+        "{wished:?}"
+    );
+    // What can't be read changes nothing.
+    let failed = Input::Keys(Err("gone".to_owned()));
+    lab.engine.handle(lab.now, failed);
+    assert_eq!(lab.configure("setvar a = 1"), "Config Succeeded");
+    let table = KeyTable::parse("1 M other\n2 M secret\n").0;
+    lab.engine.handle(lab.now, Input::Keys(Ok(table)));
+    let request = Request {
+        data: b"setvar a = 2".to_vec(),
+        ..Request::new(Opcode::CONFIGURE, AssociationId::SYSTEM)
+    };
+    let code = refused(lab.ask(&request, Some(&key())));
+    assert_eq!(code, ErrorCode::PERMISSION);
+    let other = Credentials {
+        id: KeyId::new(1),
+        key: SymmetricKey::new(KeyAlgorithm::MD5, b"other").unwrap(),
+    };
+    assert!(lab.ask(&request, Some(&other)).unwrap().is_ok());
+}
+
+#[test]
+fn the_driver_is_told_what_it_does() {
+    let mut lab = Lab::new(CONF);
+    for (line, is_told) in [
+        (
+            "statistics loopstats",
+            (|config| !config.statistics.kinds.is_empty()) as fn(&ntp_conf::Config) -> bool,
+        ),
+        ("filegen loopstats type week", |config| {
+            !config.statistics.files.is_empty()
+        }),
+        ("broadcastclient", ntp_conf::Config::follows_broadcasts),
+        ("manycastserver 224.0.1.1", |config| {
+            !config.groups.manycast_server.is_empty()
+        }),
+    ] {
+        let wished = wishes(&mut lab, line);
+        assert!(
+            wished.iter().any(|output| match output {
+                Output::Configured(config) => is_told(config),
+                _ => false,
+            }),
+            "{line}: {wished:?}"
+        );
+    }
+}
+
+#[test]
+fn the_clock_is_let_go_of_and_taken_again() {
+    let mut lab = Lab::new(CONF);
+    /// Whether the clock is told another rate within ten minutes.
+    fn steers(lab: &mut Lab) -> bool {
+        let mut rates = 0;
+        for _ in 0..600 {
+            lab.wait(Elapsed::from_secs(1));
+            lab.engine.handle_deadline(lab.now);
+            while let Some(output) = lab.engine.poll() {
+                if let Output::Adjust(asked @ Adjustment::Rate(rate)) = output {
+                    rates += u32::from(rate.value() != 0.0);
+                    let result = Ok(Applied::Rate(rate));
+                    let input = Input::ClockChanged { asked, result };
+                    lab.engine.handle(lab.now, input);
+                }
+            }
+        }
+        rates > 0
+    }
+    // So far off that it is slewed.
+    assert_eq!(
+        lab.configure("fudge 127.127.1.0 time1 0.05"),
+        "Config Succeeded"
+    );
+    assert!(steers(&mut lab));
+    // No slew stays behind.
+    let wished = wishes(&mut lab, "disable ntp");
+    let is_rate = |output: &Output| matches!(output, Output::Adjust(Adjustment::Rate(_)));
+    assert!(wished.iter().any(is_rate), "{wished:?}");
+    assert!(!steers(&mut lab));
+    assert_eq!(lab.configure("enable ntp"), "Config Succeeded");
+    assert!(steers(&mut lab));
+}
+
+#[test]
+fn sources_that_are_many_come_by_configuration() {
+    let mut lab = Lab::new(CONF);
+    for line in ["broadcast 192.0.2.255", "manycastclient 224.0.1.1"] {
+        assert_eq!(lab.configure(line), "Config Succeeded");
+    }
+    let all = ["127.127.1.0", "192.0.2.1", "192.0.2.255", "224.0.1.1"];
+    assert_eq!(lab.sources(), all);
+}
+
+#[test]
+fn counting_begins_anew() {
+    let mut lab = Lab::new(CONF);
+    lab.client(0x0a00_0001);
+    lab.wait(Elapsed::from_secs(5));
+    let names = "ss_received,ss_uptime,ss_reset,io_received,iostats_reset,authreset";
+    let counted = Request::read_variables(AssociationId::SYSTEM, names);
+    let said = lab.text(&counted);
+    assert!(!said.contains("ss_received=0"), "{said}");
+    let uptime = said.split(", ").find(|one| one.starts_with("ss_uptime"));
+    let uptime = uptime.unwrap().to_owned();
+    assert_eq!(lab.configure("reset sys io"), "Config Succeeded");
+    let said = lab.text(&counted);
+    for part in [
+        uptime.as_str(),
+        "ss_reset=0",
+        "iostats_reset=0",
+        "authreset=5",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    // The question itself.
+    assert!(said.contains("ss_received=1,"), "{said}");
 }
 
 #[test]

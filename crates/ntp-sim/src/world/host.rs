@@ -265,7 +265,10 @@ impl Host {
 
     pub(super) fn obey(&mut self, output: Output, at: Monotonic) {
         match output {
-            Output::Send { .. } | Output::SendToMany { .. } | Output::Publish(_) => {}
+            Output::Send { .. }
+            | Output::SendToMany { .. }
+            | Output::Publish(_)
+            | Output::Configured(_) => {}
             Output::Adjust(asked) => self.adjust(asked, at),
             Output::Resolve {
                 association,
@@ -308,6 +311,17 @@ impl Host {
                     let now = self.clock.read(at);
                     self.engine.handle(now, Input::Identity(Box::new(files)));
                 }
+            }
+            Output::ReadKeys(path) => {
+                let now = self.clock.read(at);
+                let read = Err(format!("no file {} in this world", path.display()));
+                self.engine.handle(now, Input::Keys(read));
+            }
+            Output::ResolveRestricted { number, name, .. } => {
+                let now = self.clock.read(at);
+                let addresses = Err(format!("no host {name} in this world"));
+                let answer = Input::ResolvedRestricted { number, addresses };
+                self.engine.handle(now, answer);
             }
             Output::SaveConfiguration(request) => {
                 let now = self.clock.read(at);
