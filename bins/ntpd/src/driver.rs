@@ -326,7 +326,7 @@ impl Driver {
                 Output::Work(work) => self.work(work),
                 Output::WatchIdentity => self.watch_identity(),
                 Output::SaveConfiguration(request) => {
-                    let result = saved_configuration::write(&request.path, &request.text);
+                    let result = saved_configuration::write(&request, &jiff::Zoned::now());
                     let now = self.clock.read();
                     self.engine
                         .handle(now, Input::ConfigurationSaved { request, result });

@@ -89,7 +89,7 @@ pub use authority::TrustedKeys;
 pub use counters::Counters;
 pub use engine::Engine;
 pub use event::{Event, Severity, Subject, What};
-pub use output::{Exit, IdentityFiles, Input, KeyOrder, Output, SaveRequest};
+pub use output::{Exit, IdentityFiles, Input, KeyOrder, Output, SaveError, SaveRequest};
 pub use responder::{Arrival, DropReason, LONGEST_REPLY, NtsCounters, Reply, Responder, Verdict};
 pub use server_view::ServerView;
 pub use setup::{ProgramDescription, Setup};

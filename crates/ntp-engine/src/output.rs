@@ -112,8 +112,8 @@ pub enum Input<'a> {
     ConfigurationSaved {
         /// What was asked for.
         request: Box<SaveRequest>,
-        /// What happened.
-        result: Result<(), String>,
+        /// The name that the file has got, or why there is none.
+        result: Result<String, SaveError>,
     },
     /// A datagram has left, as [`Output::Send`] asked and wanted to know; or the reply of
     /// [`Engine::respond`](crate::Engine::respond) has.
@@ -242,18 +242,39 @@ pub struct KeyOrder {
 /// A file that ntpq's `saveconfig` asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SaveRequest {
-    /// The file, which must not be there yet.
-    pub path: PathBuf,
+    /// Where the file is to be.
+    pub directory: PathBuf,
+    /// What the file is called by who asked. `%Y` and the like stand for parts of the time.
+    pub name: String,
     /// What it is to hold.
     pub text: String,
-    /// What the file is called by who asked.
-    pub(crate) name: String,
     /// What he sent.
     pub(crate) header: ControlHeader,
     /// Where it came to.
     pub(crate) local: IpAddr,
     /// Where it came from.
     pub(crate) remote: SocketAddr,
+}
+
+/// Why a configuration was not saved.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SaveError {
+    /// With the time in it, the name is none that somebody far away may choose.
+    #[error("unsafe file name '{0}'")]
+    UnsafeName(String),
+    /// The file can't be written.
+    #[error("{0}")]
+    NotWritten(String),
+}
+
+impl SaveRequest {
+    /// Where a file of this name is, which must not be there yet; `None` if nobody far away may
+    /// give a file such a name.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+:".contains(&byte);
+        let is_safe = !name.is_empty() && !name.starts_with('.') && name.bytes().all(fits);
+        is_safe.then(|| self.directory.join(name))
+    }
 }
 
 /// Why the daemon ends.

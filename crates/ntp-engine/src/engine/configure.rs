@@ -11,7 +11,7 @@ use ntp_wire::{AssociationId, control::ControlHeader};
 
 use super::{Engine, reset::CounterGroup};
 use crate::{
-    Output, SaveRequest, Severity,
+    Output, SaveError, SaveRequest, Severity,
     association::{Association, Source},
     setup::{self},
 };
@@ -324,44 +324,52 @@ impl Engine {
             .chars()
             .map(|letter| if letter.is_control() { '?' } else { letter })
             .collect();
-        let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-+:".contains(byte);
-        if name.is_empty() || name.starts_with(b".") || !name.iter().all(fits) {
-            self.note(
-                Severity::Warning,
-                format!("saveconfig rejects unsafe file name from {}", from.ip()),
-            );
-            return Some(format!("saveconfig rejects unsafe file name '{shown}'\r\n"));
-        }
         let request = SaveRequest {
-            path: directory.join(&shown),
+            directory: directory.clone(),
             text: self.config.write(),
             name: shown,
             header: *header,
             local,
             remote: from,
         };
+        // The driver puts the time in where it belongs, and looks again.
+        if request.path(&request.name.replace('%', "")).is_none() {
+            return Some(self.unsafe_name(&request.name, from));
+        }
         self.outputs
             .push_back(Output::SaveConfiguration(Box::new(request)));
         None
+    }
+
+    /// Refuses a name that somebody far away may not give to a file.
+    fn unsafe_name(&mut self, name: &str, from: SocketAddr) -> String {
+        self.note(
+            Severity::Warning,
+            format!("saveconfig rejects unsafe file name from {}", from.ip()),
+        );
+        format!("saveconfig rejects unsafe file name '{name}'\r\n")
     }
 
     /// Tells who asked what came of it.
     pub(super) fn configuration_saved(
         &mut self,
         request: &SaveRequest,
-        result: Result<(), String>,
+        result: Result<String, SaveError>,
     ) {
-        let (name, asker) = (&request.name, request.remote.ip());
+        let asker = request.remote.ip();
         let text = match result {
-            Ok(()) => {
-                let path = request.path.display();
+            Ok(name) => {
+                let path = request.directory.join(&name);
+                let path = path.display();
                 self.note(
                     Severity::Information,
                     format!("Configuration saved to '{path}' (requested by {asker})"),
                 );
                 format!("Configuration saved to '{name}'\r\n")
             }
-            Err(why) => {
+            Err(SaveError::UnsafeName(name)) => self.unsafe_name(&name, request.remote),
+            Err(SaveError::NotWritten(why)) => {
+                let name = &request.name;
                 self.note(
                     Severity::Warning,
                     format!("saveconfig {name} from {asker} failed: {why}"),

@@ -1,6 +1,7 @@
 //! What an operator changes while the daemon runs, and keeps.
 
 use ntp_discipline::{Adjustment, Applied};
+use ntp_engine::SaveError;
 
 use super::*;
 
@@ -414,8 +415,15 @@ fn configurations_are_saved_where_the_operator_wants_them() {
         ..Request::new(Opcode::SAVE_CONFIGURATION, AssociationId::SYSTEM)
     };
     for (result, told) in [
-        (Ok(()), "Configuration saved to 'x.conf'"),
-        (Err("full".to_owned()), "'x.conf': full"),
+        (Ok("y.conf".to_owned()), "Configuration saved to 'y.conf'"),
+        (
+            Err(SaveError::NotWritten("full".to_owned())),
+            "'x.conf': full",
+        ),
+        (
+            Err(SaveError::UnsafeName("a/b".to_owned())),
+            "rejects unsafe file name 'a/b'",
+        ),
     ] {
         let asked = lab.session.ask(&request, Some(&key()), Monotonic::START);
         let bytes = asked.unwrap();
@@ -436,7 +444,12 @@ fn configurations_are_saved_where_the_operator_wants_them() {
             }
         }
         let request = saves.pop().unwrap();
-        assert_eq!(request.path.to_str(), Some("/var/saved/x.conf"));
+        let path = request.path(&request.name).unwrap();
+        assert_eq!(path.to_str(), Some("/var/saved/x.conf"));
+        // The time may be in a name, no more.
+        for unsafe_name in ["a/b", ".a", "", "%Y"] {
+            assert_eq!(request.path(unsafe_name), None);
+        }
         // It reads back as what is in force.
         let parsed = ntp_conf::parse("saved", &request.text, |_| Err("no".to_owned()));
         assert!(!parsed.has_errors(), "{}", parsed.render());

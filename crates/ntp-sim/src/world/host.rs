@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use ntp_discipline::{Adjustment, Applied, Now};
-use ntp_engine::{Endpoint, Engine, Exit, IdentityFiles, Input, Output, Record};
+use ntp_engine::{Endpoint, Engine, Exit, IdentityFiles, Input, Output, Record, SaveError};
 use ntp_wire::{Mode, Monotonic, Ppm};
 
 use super::Datagram;
@@ -325,7 +325,8 @@ impl Host {
             }
             Output::SaveConfiguration(request) => {
                 let now = self.clock.read(at);
-                let result = Err("there are no files in this world".to_owned());
+                let why = "there are no files in this world".to_owned();
+                let result = Err(SaveError::NotWritten(why));
                 self.engine
                     .handle(now, Input::ConfigurationSaved { request, result });
             }
