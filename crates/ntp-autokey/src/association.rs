@@ -140,6 +140,8 @@ pub struct Association {
     /// What a listener has heard.
     hearing: Hearing,
     sent: Option<Sent>,
+    /// The session key that the last packet was sealed with.
+    key_id: Option<KeyId>,
     began: Option<Monotonic>,
     refusals: u8,
     trouble: u8,
@@ -281,6 +283,7 @@ impl Association {
             counterpart: Counterpart::default(),
             hearing: Hearing::default(),
             sent: None,
+            key_id: None,
             began: None,
             refusals: 0,
             trouble: 0,
@@ -315,6 +318,11 @@ impl Association {
     pub fn autokey_values(&self) -> Option<(u32, KeyId, Stamp)> {
         let list = self.proven().list.as_ref()?;
         Some((list.start.sequence, list.start.key_id, list.timestamp))
+    }
+
+    /// The number of the session key that the last packet was sealed with.
+    pub const fn session_key_id(&self) -> Option<KeyId> {
+        self.key_id
     }
 
     /// Whether the server has proven who it is: the condition `auth` is `ok`.

@@ -54,6 +54,7 @@ impl Association {
         SessionKey::new(algorithm, exchange.local, exchange.remote, key_id, cookie)
             .seal(key_id, packet);
         self.sent = Some(Sent::new(key_id, opcode));
+        self.key_id = Some(key_id);
     }
 
     /// A question goes into a packet of at most so many octets; with an answer before it that is

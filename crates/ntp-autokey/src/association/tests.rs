@@ -183,6 +183,23 @@ fn a_file_that_cannot_be_used_is_no_leave_to_go_without() {
 }
 
 #[test]
+fn the_key_of_the_last_packet_is_known() {
+    let (mut world, _) = iff_world(None);
+    assert_eq!(world.association.session_key_id(), None);
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        let request = world.request();
+        // The MAC is that of MD5: the number, then 16 octets.
+        let number = request[request.len() - 20..].first_chunk().unwrap();
+        let id = KeyId::new(u32::from_be_bytes(*number));
+        assert_eq!(world.association.session_key_id(), Some(id));
+        keys.push(id);
+    }
+    keys.dedup();
+    assert_eq!(keys.len(), 3);
+}
+
+#[test]
 fn flags_tell_the_truth_when_identity_was_not_run() {
     let (mut world, _) = iff_world(None);
     world.dance().unwrap();

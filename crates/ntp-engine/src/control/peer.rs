@@ -343,10 +343,14 @@ fn sent(association: &Association) -> u64 {
 }
 
 fn key_id(association: &Association) -> String {
-    match &association.settings.security {
-        Security::Key(id) => id.to_string(),
-        Security::None | Security::Autokey { .. } | Security::Nts(_) => "0".into(),
-    }
+    let id = match &association.settings.security {
+        Security::Key(id) => Some(*id),
+        Security::Autokey { .. } => association
+            .server()
+            .and_then(|server| server.autokey.as_ref()?.session_key_id()),
+        Security::None | Security::Nts(_) => None,
+    };
+    id.map_or_else(|| "0".into(), |id| id.to_string())
 }
 
 /// Letters at stratum 0, 1 and 16, an address between.
