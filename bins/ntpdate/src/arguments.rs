@@ -6,6 +6,8 @@ use clap::{ArgAction, Parser};
 use ntp_os::{ClockSpec, Family};
 use ntp_wire::{KeyId, Version};
 
+use crate::survey::Terms;
+
 /// Sets the date and time by NTP.
 #[derive(Debug, Parser)]
 #[command(
@@ -75,21 +77,34 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// The port of NTP.
-    const NTP_PORT: u16 = 123;
+    pub(crate) const NTP_PORT: u16 = 123;
 
     /// Whether the clock is to be set at all.
     pub(crate) const fn sets_clock(&self) -> bool {
         !self.query && self.debug == 0
     }
 
+    /// How servers are asked.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            port: self.port,
+            family: self.family(),
+            source: self.source,
+            source_port: self.source_port(),
+            samples: self.samples(),
+            version: self.ntp_version,
+            timeout: self.timeout,
+        }
+    }
+
     /// How many samples to take of each server.
-    pub(crate) fn samples(&self) -> usize {
+    fn samples(&self) -> usize {
         let default = if self.query { 1 } else { 4 };
         self.samples.unwrap_or(default).into()
     }
 
     /// The port to send from; 0 for any.
-    pub(crate) const fn source_port(&self) -> u16 {
+    const fn source_port(&self) -> u16 {
         if self.unprivileged || !self.sets_clock() || self.port != Self::NTP_PORT {
             0
         } else {
@@ -98,7 +113,7 @@ impl Arguments {
     }
 
     /// The addresses that can be used.
-    pub(crate) const fn family(&self) -> Family {
+    const fn family(&self) -> Family {
         match self.source {
             _ if self.ipv4 => Family::V4,
             _ if self.ipv6 => Family::V6,
@@ -109,7 +124,7 @@ impl Arguments {
     }
 }
 
-fn key_id(text: &str) -> Result<KeyId, String> {
+pub(crate) fn key_id(text: &str) -> Result<KeyId, String> {
     text.parse()
         .ok()
         .map(KeyId::new)
@@ -117,7 +132,7 @@ fn key_id(text: &str) -> Result<KeyId, String> {
         .ok_or_else(|| format!("a key has a number from 1 to {}", KeyId::HIGHEST_SYMMETRIC))
 }
 
-fn version(text: &str) -> Result<Version, String> {
+pub(crate) fn version(text: &str) -> Result<Version, String> {
     match text {
         "1" => Ok(Version::V1),
         "2" => Ok(Version::V2),
@@ -127,7 +142,7 @@ fn version(text: &str) -> Result<Version, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<Elapsed, String> {
+pub(crate) fn seconds(text: &str) -> Result<Elapsed, String> {
     const MOST: f64 = 3600.0;
     text.parse()
         .ok()

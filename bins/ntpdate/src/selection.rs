@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn selected(servers: &[Server]) -> Option<(String, Duration)> {
-        let journal = Journal::open(false, false);
+        let journal = Journal::open("ntpdate", false, false);
         let (server, offset) = select(servers, &journal)?;
         Some((server.address.ip().to_string(), offset))
     }

@@ -120,6 +120,11 @@ impl Server {
         }
     }
 
+    /// Whether it was asked, and nothing came that it can have said.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.misses > 0 && self.answers.is_empty()
+    }
+
     /// It cannot be asked.
     pub(crate) fn give_up(&mut self) {
         self.phase = Phase::Done;

@@ -1,17 +1,20 @@
 //! Asking all servers, each in its turn, until every one has answered or been given up.
 
-use std::{io, net::SocketAddr, time::Duration as Elapsed};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration as Elapsed,
+};
 
 use mio::{Events, Interest, Poll, Token};
 use ntp_discipline::Clock;
 use ntp_os::{Batch, Family, NtpSocket, SocketOptions, SystemClock, resolve};
-use ntp_wire::{KissCode, Monotonic, WireTimestamp};
+use ntp_wire::{KissCode, Monotonic, Version, WireTimestamp};
 
 use crate::{
-    Failure,
-    arguments::Arguments,
     credential::Credential,
     exchange::{Answer, Pending, Refusal, judge, request},
+    failure::Failure,
     journal::Journal,
     server::{Due, Server},
 };
@@ -19,12 +22,35 @@ use crate::{
 /// The first requests to two servers lie so far apart.
 const STAGGER: Elapsed = Elapsed::from_millis(200);
 
+/// How servers are asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// Their port.
+    pub(crate) port: u16,
+    /// Only their addresses of this family.
+    pub(crate) family: Family,
+    /// The address of this machine to send from.
+    pub(crate) source: Option<IpAddr>,
+    /// The port to send from; 0 for any.
+    pub(crate) source_port: u16,
+    /// How many samples to take of each.
+    pub(crate) samples: usize,
+    /// The version of the requests.
+    pub(crate) version: Version,
+    /// How long to wait for an answer.
+    pub(crate) timeout: Elapsed,
+}
+
 /// The addresses of all servers that have any, each once; those that have none are told.
-pub(crate) fn find_servers(arguments: &Arguments, journal: &mut Journal) -> Vec<SocketAddr> {
+pub(crate) fn find_servers(
+    names: &[String],
+    terms: &Terms,
+    journal: &mut Journal,
+) -> Vec<SocketAddr> {
     let mut found = Vec::new();
-    for name in &arguments.servers {
+    for name in names {
         journal.trace(|| format!("Looking for host {name} and service ntp"));
-        match resolve(name, arguments.port, arguments.family()) {
+        match resolve(name, terms.port, terms.family) {
             Ok(addresses) => {
                 for address in addresses {
                     if !found.contains(&address) {
@@ -42,7 +68,7 @@ pub(crate) fn find_servers(arguments: &Arguments, journal: &mut Journal) -> Vec<
 /// All servers, and the sockets they are asked by.
 #[derive(Debug)]
 pub(crate) struct Survey<'a> {
-    arguments: &'a Arguments,
+    terms: &'a Terms,
     credential: Option<Credential>,
     addresses: Vec<SocketAddr>,
     servers: Vec<Server>,
@@ -53,14 +79,14 @@ pub(crate) struct Survey<'a> {
 impl<'a> Survey<'a> {
     /// Opens a socket for each family that the servers at `addresses` have.
     pub(crate) fn open(
-        arguments: &'a Arguments,
+        terms: &'a Terms,
         credential: Option<Credential>,
         addresses: Vec<SocketAddr>,
     ) -> Result<Self, Failure> {
         let poll = Poll::new()?;
         let mut sockets = Vec::new();
         for family in [Family::V4, Family::V6] {
-            let local = match arguments.source {
+            let local = match terms.source {
                 Some(source) => source,
                 None if family == Family::V4 => [0; 4].into(),
                 None => [0; 16].into(),
@@ -69,14 +95,14 @@ impl<'a> Survey<'a> {
             if !is_needed || !family.has(local) {
                 continue;
             }
-            let address = (local, arguments.source_port()).into();
+            let address = (local, terms.source_port).into();
             let mut socket = NtpSocket::bind(address, &SocketOptions::default())?;
             poll.registry()
                 .register(&mut socket, Token(0), Interest::READABLE)?;
             sockets.push((family, socket));
         }
         Ok(Self {
-            arguments,
+            terms,
             credential,
             addresses,
             servers: Vec::new(),
@@ -126,10 +152,10 @@ impl<'a> Survey<'a> {
         let now = clock.read().monotonic;
         for server in &mut self.servers {
             match server.due(now) {
-                Some(Due::Silence) => server.was_silent(self.arguments.samples()),
+                Some(Due::Silence) => server.was_silent(self.terms.samples),
                 Some(Due::Ask) => {
                     let nonce = WireTimestamp::from_bits(getrandom::u64()?.max(1));
-                    let data = request(self.arguments.ntp_version, nonce, self.credential.as_ref());
+                    let data = request(self.terms.version, nonce, self.credential.as_ref());
                     journal.trace(|| format!("transmit({})", server.address.ip()));
                     let ip = server.address.ip();
                     let socket = self.sockets.iter().find(|(family, _)| family.has(ip));
@@ -144,7 +170,7 @@ impl<'a> Survey<'a> {
                                 nonce,
                                 sent: sent.wall,
                             };
-                            server.was_asked(pending, sent.monotonic, self.arguments.timeout);
+                            server.was_asked(pending, sent.monotonic, self.terms.timeout);
                         }
                         Err(error) => {
                             journal.error(&format!("sendto({ip}): {error}"));
@@ -186,7 +212,7 @@ impl<'a> Survey<'a> {
                         self.credential.as_ref(),
                     );
                     tell(server, &judged, self.credential.is_some(), journal);
-                    server.take(judged, self.arguments.samples());
+                    server.take(judged, self.terms.samples);
                 }
             }
         }

@@ -3,6 +3,8 @@
 
 #[path = "programs/server.rs"]
 mod server;
+#[path = "programs/sntp.rs"]
+mod sntp;
 
 use std::{
     fs,
@@ -73,12 +75,17 @@ struct Ran {
 }
 
 fn ntpdate(arguments: &[&[&str]]) -> Ran {
+    program(env!("CARGO_BIN_EXE_ntpdate"), arguments)
+}
+
+fn program(path: &str, arguments: &[&[&str]]) -> Ran {
     let Output {
         status,
         stdout,
         stderr,
-    } = Command::new(env!("CARGO_BIN_EXE_ntpdate"))
+    } = Command::new(path)
         .args(arguments.concat())
+        .env("TZ", "UTC")
         .output()
         .unwrap();
     Ran {
