@@ -15,7 +15,7 @@ use crate::{
     shell::{CommandError, Shell},
 };
 
-/// How often a list is begun anew, or asked for in smaller pieces, before it is given up.
+/// How often in a row a list is begun anew, or asked for in smaller pieces, before it is given up.
 const MOST_TROUBLE: u32 = 12;
 
 /// What follows `mrulist`.
@@ -110,7 +110,11 @@ impl Shell {
                     if self.raw {
                         text += &raw(&response.data);
                     }
+                    let before = (list.len(), list.updates());
                     let is_complete = list.take(&response)?;
+                    if before != (list.len(), list.updates()) {
+                        trouble = 0;
+                    }
                     eprint!(
                         "\rRetrieved {} unique MRU entries and {} updates.",
                         list.len(),
@@ -119,6 +123,11 @@ impl Shell {
                     if is_complete {
                         break;
                     }
+                }
+                // What has come is worth showing.
+                Err(error @ CommandError::TooSlow(_)) => {
+                    eprint!("\n{error}");
+                    break;
                 }
                 Err(error) => {
                     trouble += 1;

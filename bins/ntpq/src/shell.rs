@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     net::IpAddr,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use jiff::tz::TimeZone;
@@ -74,6 +74,8 @@ impl Obeyed {
 pub(crate) enum CommandError {
     #[error(transparent)]
     Ask(#[from] AskError),
+    #[error("***The server takes too long: no end after {0} seconds")]
+    TooSlow(u64),
     #[error("***No host open, use `host' command")]
     NoHost,
     #[error("***Illegal unsigned value {0}")]
@@ -123,6 +125,10 @@ impl CommandError {
     }
 }
 
+/// How many times as long as an answer may be silent a command of many questions may take: an hour,
+/// if nobody chose another `timeout`. A server that is slow on purpose has no more of us.
+const PATIENCE: u32 = 720;
+
 /// A conversation.
 pub(crate) struct Shell {
     pub(crate) settings: Settings,
@@ -139,6 +145,8 @@ pub(crate) struct Shell {
     pub(crate) delay: u32,
     /// What the command that is being obeyed was answered, as JSON.
     pub(crate) answers: Vec<String>,
+    /// When the command that is being obeyed began.
+    begun: Instant,
     zone: TimeZone,
     known_names: RefCell<HashMap<IpAddr, Option<String>>>,
 }
@@ -158,6 +166,7 @@ impl Shell {
             always_sign: false,
             raw: false,
             delay: 20,
+            begun: Instant::now(),
             zone: TimeZone::system(),
             known_names: RefCell::default(),
         }
@@ -268,6 +277,7 @@ impl Shell {
     }
 
     fn run(&mut self, command: &Command, rest: &str) -> Result<Output, CommandError> {
+        self.begun = Instant::now();
         if command.action == Action::Configure {
             return self.configure(command, rest).map(Output::Text);
         }
@@ -311,6 +321,11 @@ impl Shell {
             None
         };
         let connection = self.connection.as_mut().ok_or(CommandError::NoHost)?;
+        let patience = self.session.timeout().saturating_mul(PATIENCE);
+        let taken = self.begun.elapsed();
+        if taken > patience.max(Duration::from_secs(1)) {
+            return Err(CommandError::TooSlow(taken.as_secs()));
+        }
         let response = connection.ask(&mut self.session, request, credentials.as_ref())?;
         if self.settings.debug > 0 {
             println!("{} packets reassembled into response", response.fragments);

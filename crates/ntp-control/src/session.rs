@@ -75,13 +75,13 @@ pub struct Response {
 /// Asks one question at a time, and puts the answer together.
 ///
 /// Nothing within five seconds: the request is sent once more, and after five more seconds that was
-/// all. Once a fragment has come, the next may take three seconds.
+/// all. Once a fragment has come, the next may take three seconds, and all of them forty: a server
+/// that sends one now and then does not hold anybody for ever.
 #[derive(Clone, Debug)]
 pub struct Session {
     version: Version,
     sequence: u16,
     primary: Duration,
-    secondary: Duration,
     pending: Option<Pending>,
 }
 
@@ -93,10 +93,17 @@ struct Pending {
     status: u16,
     authentic: bool,
     deadline: Monotonic,
+    /// When all of it must have come.
+    last_deadline: Monotonic,
     repeated: bool,
 }
 
 impl Session {
+    /// How long the next fragment may take at most.
+    const SECONDARY: Duration = Duration::from_secs(3);
+    /// How many times as long as the first fragment all of them may take.
+    const PATIENCE: u32 = 8;
+
     /// A session whose first request carries `first_sequence`: take a random one, so that nobody
     /// off the path can guess it.
     pub const fn new(first_sequence: u16) -> Self {
@@ -104,7 +111,6 @@ impl Session {
             version: Version::V2,
             sequence: first_sequence.wrapping_sub(1),
             primary: Duration::from_secs(5),
-            secondary: Duration::from_secs(3),
             pending: None,
         }
     }
@@ -124,7 +130,8 @@ impl Session {
         self.primary
     }
 
-    /// Waits longer or shorter for the first fragment, from the next request on.
+    /// Waits longer or shorter for the first fragment, from the next request on. Who does not wait
+    /// three seconds for the first does not wait longer for the others.
     pub const fn set_timeout(&mut self, timeout: Duration) {
         self.primary = timeout;
     }
@@ -150,6 +157,7 @@ impl Session {
             status: 0,
             authentic: credentials.is_some(),
             deadline: now + self.primary,
+            last_deadline: self.last_deadline(now),
             repeated: false,
         });
         Ok(datagram)
@@ -203,12 +211,17 @@ impl Session {
                 pending.reassembly = Reassembly::default();
                 pending.authentic = pending.credentials.is_some();
                 pending.deadline = now + self.primary;
+                pending.last_deadline = self.last_deadline(now);
                 pending.repeated = true;
                 self.pending = Some(pending);
                 Overdue::Resend(datagram)
             }
             Err(_) => Overdue::Failed(QueryError::TimedOut),
         }
+    }
+
+    fn last_deadline(&self, now: Monotonic) -> Monotonic {
+        now + self.primary.saturating_mul(Self::PATIENCE)
     }
 
     fn datagram(
@@ -280,7 +293,8 @@ impl Session {
         if !new {
             return Ok(Some(Ignored::Duplicate));
         }
-        pending.deadline = now + self.secondary;
+        let next = now + Self::SECONDARY.min(self.primary);
+        pending.deadline = next.min(pending.last_deadline);
         if header.offset == 0 {
             pending.status = header.status;
         }

@@ -283,3 +283,49 @@ proptest! {
         prop_assert_eq!(whole.data, response);
     }
 }
+
+/// Sends a fragment just before each deadline, for as long as that puts the deadline off.
+fn trickle(session: &mut Session, header: ControlHeader) -> Monotonic {
+    for offset in 0.. {
+        let deadline = session.next_deadline().unwrap();
+        let before = START + (deadline.since(START) - Duration::from_nanos(1));
+        let piece = reply(header, offset, true, b"x");
+        assert_eq!(session.handle(&piece, before), Progress::Waiting(None));
+        if session.next_deadline() == Some(deadline) {
+            return deadline;
+        }
+    }
+    unreachable!("there are no more offsets")
+}
+
+#[test]
+fn fragments_that_trickle_are_not_waited_for_for_ever() {
+    for milliseconds in [100, 5000] {
+        let timeout = Duration::from_millis(milliseconds);
+        let mut session = Session::new(1);
+        session.set_timeout(timeout);
+        let header = asked(&mut session);
+        let end = trickle(&mut session, header);
+        assert_eq!(end, START + 8 * timeout);
+        let Overdue::Resend(datagram) = session.handle_deadline(end) else {
+            panic!("it is due")
+        };
+        let end = trickle(&mut session, ControlHeader::parse(&datagram).unwrap());
+        assert_eq!(end, START + 16 * timeout);
+        let failed = Overdue::Failed(QueryError::Incomplete);
+        assert_eq!(session.handle_deadline(end), failed);
+    }
+}
+
+/// Whoever does not wait long for the first fragment does not wait three seconds for the next.
+#[test]
+fn a_short_timeout_is_one_for_every_fragment() {
+    let mut session = Session::new(1);
+    session.set_timeout(Duration::from_millis(200));
+    let header = asked(&mut session);
+    session.handle(&reply(header, 0, true, b"x"), START);
+    assert_eq!(
+        session.next_deadline(),
+        Some(START + Duration::from_millis(200))
+    );
+}
