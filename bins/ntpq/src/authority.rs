@@ -1,19 +1,14 @@
 //! Commands that change the daemon, and the key that signs them.
 
 use ntp_control::{Credentials, Escaped, Request};
-use ntp_keys::SymmetricKey;
 use ntp_wire::{AssociationId, KeyId, control::Opcode};
-use ntpq::reason;
+use ntpq::{key_of, prompt, prompt_secret, reason};
 use zeroize::Zeroizing;
 
 use crate::{
     command::{Action, Command},
     shell::{CommandError, Shell},
-    terminal::{prompt, prompt_secret},
 };
-
-/// Above so many characters a password is hexadecimal, as in ntp.keys.
-const LONGEST_PLAIN_PASSWORD: usize = 20;
 
 impl Shell {
     pub(crate) fn choose_key(&mut self, word: &str) -> Result<(), CommandError> {
@@ -68,9 +63,7 @@ impl Shell {
                 .filter(|password| !password.is_empty());
         }
         let password = self.password.as_ref().ok_or(CommandError::BadPassword)?;
-        let secret = secret(password).ok_or(CommandError::BadPassword)?;
-        let key =
-            SymmetricKey::new(self.algorithm, &secret).map_err(|_| CommandError::BadPassword)?;
+        let key = key_of(self.algorithm, password).ok_or(CommandError::BadPassword)?;
         Ok(Credentials { id, key })
     }
 
@@ -205,37 +198,9 @@ fn answer(data: &[u8]) -> String {
     lines.join("\n")
 }
 
-/// The octets of a password: as it is, or, if it is long, hexadecimal.
-fn secret(password: &str) -> Option<Zeroizing<Vec<u8>>> {
-    if password.len() <= LONGEST_PLAIN_PASSWORD {
-        return Some(Zeroizing::new(password.as_bytes().to_vec()));
-    }
-    let (pairs, rest) = password.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let octets = pairs.iter().map(|pair| {
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        let [high, low] = *pair;
-        Some((digit(high)? << 4 | digit(low)?) as u8)
-    });
-    octets.collect::<Option<Vec<u8>>>().map(Zeroizing::new)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn long_passwords_are_hexadecimal() {
-        assert_eq!(
-            secret("secretMD5key1").unwrap().as_slice(),
-            b"secretMD5key1"
-        );
-        assert_eq!(secret("0123456789abcdefABCDEF00").unwrap().len(), 12);
-        assert_eq!(secret("0123456789abcdefABCDEF0"), None);
-        assert_eq!(secret("not hexadecimal at all!!"), None);
-    }
 
     #[test]
     fn answers_are_harmless() {

@@ -63,10 +63,10 @@ pub fn reason(error: &io::Error) -> String {
 pub struct Connection {
     /// The name that it was opened by.
     pub host: String,
-    socket: UdpSocket,
+    pub(crate) socket: UdpSocket,
     /// Addresses that have not been tried: `localhost` may be two, and a daemon listen at one.
-    others: Vec<SocketAddr>,
-    answered: bool,
+    pub(crate) others: Vec<SocketAddr>,
+    pub(crate) answered: bool,
 }
 
 impl Connection {
@@ -180,7 +180,7 @@ impl Connection {
     }
 }
 
-fn connect(address: SocketAddr) -> io::Result<UdpSocket> {
+pub(crate) fn connect(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = match address {
         SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
         SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?,
@@ -189,7 +189,7 @@ fn connect(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-fn is_timeout(error: &io::Error) -> bool {
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted

@@ -7,7 +7,6 @@ mod json;
 mod queries;
 mod settings;
 mod shell;
-mod terminal;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -15,12 +14,9 @@ use std::{
 };
 
 use clap::{ArgAction, Parser, ValueEnum};
-use ntpq::Family;
+use ntpq::{Family, Lines};
 
-use crate::{
-    shell::{Output, Shell, Step},
-    terminal::Lines,
-};
+use crate::shell::{Output, Shell, Step};
 
 /// Asks an NTP daemon for its state, with the control messages of RFC 9327.
 ///
@@ -155,8 +151,8 @@ fn run(arguments: &Arguments) -> io::Result<()> {
 /// Reads commands until they end.
 fn converse(shell: &mut Shell, forced: bool) -> io::Result<()> {
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let mut lines = Lines::open(is_terminal, forced)?;
-    while let Some(line) = lines.next()? {
+    let mut lines = Lines::open(is_terminal, forced, "ntpq", command::names().collect())?;
+    while let Some(line) = lines.next_line()? {
         let obeyed = shell.obey(&line);
         print(&obeyed.output)?;
         if obeyed.step == Step::Quit {

@@ -9,19 +9,23 @@ use rustyline::{
 };
 use zeroize::Zeroizing;
 
-use crate::command;
-
 /// Where commands come from.
-pub(crate) enum Lines {
+pub enum Lines {
     /// A terminal: lines can be edited and called back.
     Terminal(Box<Editor<Completion, DefaultHistory>>),
     /// A file or a pipe, with prompts if they were asked for.
-    Plain { prompt: bool },
+    Plain {
+        /// What to say before each line.
+        prompt: Option<String>,
+    },
 }
 
-/// Completes the names of commands.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Completion;
+/// Completes the names of commands, and says what it waits for.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    prompt: String,
+    names: Vec<&'static str>,
+}
 
 impl Completer for Completion {
     type Candidate = String;
@@ -32,7 +36,8 @@ impl Completer for Completion {
         position: usize,
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(completions(line.get(..position).unwrap_or_default()))
+        let before = line.get(..position).unwrap_or_default();
+        Ok(completions(before, &self.names))
     }
 }
 
@@ -46,51 +51,68 @@ impl Helper for Completion {}
 
 /// Where the word begins that stands before the cursor, and what commands it may be: the first word
 /// is one, and so is what `help` is asked for.
-fn completions(before: &str) -> (usize, Vec<String>) {
+fn completions(before: &str, names: &[&str]) -> (usize, Vec<String>) {
     let start = before.rfind(' ').map_or(0, |blank| blank + 1);
     let (earlier, word) = before.split_at(start);
     let names = match earlier.trim() {
-        "" | "help" | "?" => command::names()
-            .filter(|name| name.starts_with(word))
-            .collect(),
-        _ => Vec::new(),
+        "" | "help" | "?" => names,
+        _ => &[],
     };
-    (start, names.into_iter().map(str::to_owned).collect())
+    let fitting = names.iter().filter(|name| name.starts_with(word));
+    (start, fitting.map(|name| (*name).to_owned()).collect())
 }
 
-const PROMPT: &str = "ntpq> ";
-
 impl Lines {
-    pub(crate) fn open(is_terminal: bool, prompt: bool) -> io::Result<Self> {
+    /// Lines from the terminal, or from whatever standard input is, for `program`, whose commands
+    /// have these `names`; not from a terminal it says what it waits for only if `forced`.
+    ///
+    /// # Errors
+    ///
+    /// If the terminal cannot be used.
+    pub fn open(
+        is_terminal: bool,
+        forced: bool,
+        program: &str,
+        names: Vec<&'static str>,
+    ) -> io::Result<Self> {
+        let prompt = format!("{program}> ");
         if !is_terminal {
+            let prompt = forced.then_some(prompt);
             return Ok(Self::Plain { prompt });
         }
         let mut editor = Editor::new().map_err(io::Error::other)?;
-        editor.set_helper(Some(Completion));
+        editor.set_helper(Some(Completion { prompt, names }));
         Ok(Self::Terminal(Box::new(editor)))
     }
 
     /// The next line; `None` at the end.
-    pub(crate) fn next(&mut self) -> io::Result<Option<String>> {
+    ///
+    /// # Errors
+    ///
+    /// If there is no reading from there.
+    pub fn next_line(&mut self) -> io::Result<Option<String>> {
         match self {
-            Self::Terminal(editor) => match editor.readline(PROMPT) {
-                Ok(line) => {
-                    let names_secret = line.trim_start().starts_with("passwd");
-                    if !line.trim().is_empty() && !names_secret {
-                        // A history that is full forgets.
-                        let _ = editor.add_history_entry(&line);
+            Self::Terminal(editor) => {
+                let prompt = editor.helper().map(|helper| helper.prompt.clone());
+                match editor.readline(&prompt.unwrap_or_default()) {
+                    Ok(line) => {
+                        let names_secret = line.trim_start().starts_with("passwd");
+                        if !line.trim().is_empty() && !names_secret {
+                            // A history that is full forgets.
+                            let _ = editor.add_history_entry(&line);
+                        }
+                        Ok(Some(line))
                     }
-                    Ok(Some(line))
+                    Err(ReadlineError::Interrupted) => Ok(Some(String::new())),
+                    Err(ReadlineError::Eof) => Ok(None),
+                    Err(ReadlineError::Io(error)) => Err(error),
+                    Err(error) => Err(io::Error::other(error)),
                 }
-                Err(ReadlineError::Interrupted) => Ok(Some(String::new())),
-                Err(ReadlineError::Eof) => Ok(None),
-                Err(ReadlineError::Io(error)) => Err(error),
-                Err(error) => Err(io::Error::other(error)),
-            },
+            }
             Self::Plain { prompt } => {
-                if *prompt {
+                if let Some(prompt) = prompt {
                     let mut stdout = io::stdout().lock();
-                    stdout.write_all(PROMPT.as_bytes())?;
+                    stdout.write_all(prompt.as_bytes())?;
                     stdout.flush()?;
                 }
                 let mut line = Vec::new();
@@ -104,7 +126,7 @@ impl Lines {
 }
 
 /// Asks for a line, `None` at the end of input.
-pub(crate) fn prompt(question: &str) -> Option<String> {
+pub fn prompt(question: &str) -> Option<String> {
     eprint!("{question}");
     let mut line = String::new();
     let length = io::stdin().lock().read_line(&mut line).ok()?;
@@ -112,7 +134,7 @@ pub(crate) fn prompt(question: &str) -> Option<String> {
 }
 
 /// Asks for a line that the terminal does not show.
-pub(crate) fn prompt_secret(question: &str) -> Option<Zeroizing<String>> {
+pub fn prompt_secret(question: &str) -> Option<Zeroizing<String>> {
     let stdin = io::stdin();
     let shown = tcgetattr(&stdin).ok();
     if let Some(shown) = &shown {
@@ -135,12 +157,13 @@ mod tests {
 
     #[test]
     fn names_of_commands_are_completed() {
-        let (start, names) = completions("mru");
-        assert_eq!((start, names), (0, vec!["mrulist".to_owned()]));
-        let (start, names) = completions("help sysi");
-        assert_eq!((start, names), (5, vec!["sysinfo".to_owned()]));
+        let names = ["mrulist", "sysinfo", "sysstats"];
+        let (start, found) = completions("mru", &names);
+        assert_eq!((start, found), (0, vec!["mrulist".to_owned()]));
+        let (start, found) = completions("help sysi", &names);
+        assert_eq!((start, found), (5, vec!["sysinfo".to_owned()]));
         // What else follows a command is no command.
-        assert_eq!(completions("rv sysi"), (3, Vec::new()));
-        assert!(completions("").1.len() > 50);
+        assert_eq!(completions("rv sysi", &names), (3, Vec::new()));
+        assert_eq!(completions("", &names).1.len(), 3);
     }
 }

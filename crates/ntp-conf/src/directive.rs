@@ -56,7 +56,7 @@ pub const DIRECTIVES: [Directive; 68] = [
     done("keysdir"),
     done("leapfile"),
     done("leapsmearinterval"),
-    done("logconfig"),
+    missing("logconfig", "all messages are logged"),
     done("logfile"),
     done("manycastclient"),
     done("manycastserver"),

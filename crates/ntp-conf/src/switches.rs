@@ -75,7 +75,6 @@ impl Switch {
     pub(crate) const fn missing(self) -> Option<&'static str> {
         match self {
             Self::Calibrate => Some("clocks are not calibrated"),
-            Self::Mode7 => Some("ntpdc is not answered; ntpq is"),
             _ => None,
         }
     }

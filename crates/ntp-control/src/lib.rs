@@ -1,5 +1,5 @@
-//! Asking an NTP daemon how it is: mode 6 (RFC 9327) from the asking side, without sockets, and the
-//! text that ntpq prints.
+//! Asking an NTP daemon how it is: mode 6 (RFC 9327) and mode 7 from the asking side, without
+//! sockets, and the text that ntpq and ntpdc print.
 //!
 //! ```
 //! use core::time::Duration;
@@ -31,6 +31,7 @@
 //! - what a response holds: [`Variables`], or a list of associations ([`Association`])
 //! - text: [`cooked`] and [`raw`] variables under a [`status_line`]; the tables of [`peers`] and
 //!   [`associations`]; the labelled lists of a [`Summary`]
+//! - mode 7, of ntpdc: [`private`]
 //! - longer lists: the recent clients, a [`ClientList`] read in pieces; an [`OrderedList`] of
 //!   addresses or restrictions
 //! - the lines of ntpstat, a [`Synchronisation`], and of ntptrace, made of [`Hop`]s
@@ -52,6 +53,7 @@ mod decimal;
 mod escape;
 mod ordered;
 pub mod peers;
+pub mod private;
 mod reassembly;
 mod session;
 mod status_line;

@@ -157,7 +157,7 @@ fn host_and_port(address: IpAddr, port: Option<&str>, view: &View<'_>) -> String
     }
 }
 
-fn mode(mode: u8) -> String {
+pub(crate) fn mode(mode: u8) -> String {
     match mode {
         0 => "unspec",
         1 => "sym_active",

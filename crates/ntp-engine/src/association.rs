@@ -39,7 +39,7 @@ pub(crate) use self::{
     server::{Role, Server},
     smear_watch::SmearWatch,
 };
-use crate::{engine::Told, event_count::EventCount, reference_id, schedule::Schedule};
+use crate::{event_count::EventCount, reference_id, schedule::Schedule};
 
 /// How a source was configured; the words are those of the `server` line.
 #[derive(Clone, PartialEq, Debug)]
@@ -115,7 +115,6 @@ pub(crate) struct Association {
     pub(crate) restriction: Option<RestrictTarget>,
     /// When it was last found to be reachable, or not to be any more.
     pub(crate) reach_changed: Option<Monotonic>,
-    pub(crate) told: Told,
 }
 
 /// Where the time comes from.
@@ -196,7 +195,6 @@ impl Association {
             membership: None,
             restriction: None,
             reach_changed: None,
-            told: Told::default(),
         }
     }
 
@@ -309,6 +307,23 @@ impl Association {
         let header = &self.last.header;
         (self.estimate().delay + header.root_delay.to_duration()) / 2
             + header.root_dispersion.to_duration()
+    }
+
+    /// What was counted of its packets begins anew.
+    pub(crate) fn reset_counters(&mut self) {
+        match &mut self.source {
+            Source::Server(server) => {
+                server.received = 0;
+                server.sent = 0;
+                server.bad_authentication = 0;
+                server.bogus = 0;
+                server.duplicates = 0;
+            }
+            Source::Announcer(announcer) => announcer.sent = 0,
+            Source::Searcher(searcher) => searcher.sent = 0,
+            // How often a clock was read also says whether its filter is full.
+            Source::LocalClock(_) | Source::Pool(_) => {}
+        }
     }
 
     /// What its estimator says of the clock, which shows `wall`.

@@ -22,9 +22,11 @@ use ntp_wire::{
 
 pub(crate) use self::{
     clients::Epoch,
+    counters::FREQUENCY_TOLERANCE,
     listing::minute,
+    lists::interface_flags,
     nonce::Nonces,
-    peer::{reference_id, source_address},
+    peer::{counted, host_mode, peer_mode, reference_id, source_address},
 };
 use self::{clients::Wanted, listing::Listing};
 use crate::{Engine, association::Association};

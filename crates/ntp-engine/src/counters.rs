@@ -83,4 +83,28 @@ impl Counters {
         self.macs_checked += macs_checked;
         self.nts.add(nts);
     }
+
+    /// What was counted since `earlier`, but for NTS.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let less = |count: fn(&Self) -> u64| count(self).saturating_sub(count(earlier));
+        Self {
+            received: less(|all| all.received),
+            answered: less(|all| all.answered),
+            this_version: less(|all| all.this_version),
+            older_version: less(|all| all.older_version),
+            bad_format: less(|all| all.bad_format),
+            bad_authentication: less(|all| all.bad_authentication),
+            declined: less(|all| all.declined),
+            restricted: less(|all| all.restricted),
+            limited: less(|all| all.limited),
+            kisses: less(|all| all.kisses),
+            interleaved: less(|all| all.interleaved),
+            key_lookups: less(|all| all.key_lookups),
+            keys_not_found: less(|all| all.keys_not_found),
+            macs_made: less(|all| all.macs_made),
+            macs_checked: less(|all| all.macs_checked),
+            too_much_work: less(|all| all.too_much_work),
+            nts: self.nts,
+        }
+    }
 }

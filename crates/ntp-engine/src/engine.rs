@@ -16,7 +16,6 @@ mod reset;
 mod search;
 mod statistics;
 mod symmetric;
-mod words;
 
 use std::{
     collections::VecDeque,
@@ -35,7 +34,7 @@ use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precisi
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 
 pub(crate) use self::{
-    broadcast::ToMany, publish::has_limit, reset::Resets, search::SearchService, words::Told,
+    broadcast::ToMany, publish::has_limit, reset::CounterGroup, search::SearchService,
 };
 use crate::{
     Arrival, Counters, Event, Input, LONGEST_REPLY, Output, ProgramDescription, Reply, Responder,
@@ -46,6 +45,7 @@ use crate::{
     event::Subject,
     jump::JumpWatch,
     leap::Leaps,
+    private::ControlCounters,
     setup::{Plan, Setup},
     shard::Shards,
     statistics::Wanted,
@@ -94,9 +94,9 @@ pub struct Engine {
     pub(crate) monitor: bool,
     /// The bounds on the lists of clients of all threads together.
     pub(crate) client_limits: ClientTableLimits,
-    rules: RestrictRules,
+    pub(crate) rules: RestrictRules,
     /// What the rules come to.
-    restrictions: Arc<RestrictList>,
+    pub(crate) restrictions: Arc<RestrictList>,
     pub(crate) view: Arc<ServerView>,
     pub(crate) rng: ChaCha12Rng,
     allan: PollExponent,
@@ -121,6 +121,8 @@ pub struct Engine {
     /// What was counted when `sysstats` had its last line.
     recorded_counters: Counters,
     pub(crate) traffic: Traffic,
+    /// What was counted of mode 6.
+    pub(crate) control_counters: ControlCounters,
     pub(crate) nonces: Nonces,
     /// What the times of clients are told by.
     pub(crate) epoch: Epoch,
@@ -131,7 +133,7 @@ pub struct Engine {
     /// Lines of `restrict` whose hosts are being looked up, and the numbers of these questions.
     awaited_hosts: Vec<(u16, Restriction)>,
     next_host: u16,
-    pub(crate) resets: Resets,
+    pub(crate) resets: reset::Resets,
     outputs: VecDeque<Output>,
 }
 
@@ -220,13 +222,14 @@ impl Engine {
             next_system_record: now.monotonic + statistics::SYSTEM_INTERVAL,
             recorded_counters: Counters::default(),
             traffic: Traffic::default(),
+            control_counters: ControlCounters::default(),
             nonces,
             epoch: Epoch::new(now),
             default_ident: rest.default_ident,
             slew: rest.slew,
             awaited_hosts: Vec::new(),
             next_host: 0,
-            resets: Resets::new(now.monotonic),
+            resets: reset::Resets::new(now.monotonic),
             outputs: VecDeque::new(),
         };
         engine.system_event(SystemEvent::Restart, "");
@@ -491,6 +494,7 @@ impl Engine {
     fn route(&mut self, arrival: &Arrival, data: &[u8], flags: RestrictFlags) {
         match data.first().map(|first| Mode::from_bits(*first)) {
             Some(Mode::Control) => self.control(arrival.local, arrival.remote, data, flags),
+            Some(Mode::Private) => self.private(arrival.local, arrival.remote, data, flags),
             Some(Mode::Client) => self.autokey_request(arrival, flags, data),
             // Next to a leap second one end may have made it and the other not.
             _ if self.leap.leaps.is_delicate(self.now) => {}
@@ -505,14 +509,24 @@ impl Engine {
 
     fn control(&mut self, local: IpAddr, remote: SocketAddr, data: &[u8], flags: RestrictFlags) {
         self.epoch.renew(self.now);
-        for data in self.answer_control(data, local, remote, flags) {
-            self.outputs.push_back(Output::Send {
-                local,
-                remote,
-                stamped: false,
-                data,
-            });
-        }
+        let answers = self.answer_control(data, local, remote, flags);
+        self.control_counters.note(data, &answers);
+        self.send_all(local, remote, answers);
+    }
+
+    fn private(&mut self, local: IpAddr, remote: SocketAddr, data: &[u8], flags: RestrictFlags) {
+        let answers = self.answer_private(data, remote, flags);
+        self.send_all(local, remote, answers);
+    }
+
+    fn send_all(&mut self, local: IpAddr, remote: SocketAddr, datagrams: Vec<Bytes>) {
+        let sends = datagrams.into_iter().map(|data| Output::Send {
+            local,
+            remote,
+            stamped: false,
+            data,
+        });
+        self.outputs.extend(sends);
     }
 
     fn filter_conditions(&self, poll: PollExponent) -> FilterConditions {
@@ -526,7 +540,7 @@ impl Engine {
         }
     }
 
-    fn note(&mut self, severity: Severity, text: impl Into<String>) {
+    pub(crate) fn note(&mut self, severity: Severity, text: impl Into<String>) {
         self.report(Event::note(severity, text));
     }
 
@@ -562,7 +576,6 @@ impl Engine {
                 code: event.code(),
                 word: event.word(),
                 detail: detail.into(),
-                words: self.words_of_system(event),
             },
         });
     }
@@ -587,7 +600,6 @@ impl Engine {
                 code: code | 0x80,
                 word,
                 detail: detail.into(),
-                words: words::of_association(association, code),
             },
         };
         self.report(event);

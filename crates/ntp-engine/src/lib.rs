@@ -73,6 +73,7 @@ mod leap;
 mod metrics;
 mod on_wire;
 mod output;
+mod private;
 mod reference_id;
 mod responder;
 mod schedule;

@@ -300,7 +300,7 @@ impl Responder {
         if !version.is_supported() {
             return Verdict::Drop(DropReason::Version);
         }
-        if Mode::from_bits(first) == Mode::Control {
+        if matches!(Mode::from_bits(first), Mode::Control | Mode::Private) {
             // No time is asked for, and the version says nothing.
         } else if version == Version::V4 {
             self.counters.this_version += 1;
@@ -325,6 +325,13 @@ impl Responder {
                     Verdict::Engine(flags)
                 };
             }
+            Mode::Private => {
+                return if view.answers_private && !flags.contains(RestrictFlags::NO_QUERY) {
+                    Verdict::Engine(flags)
+                } else {
+                    Verdict::Drop(DropReason::Restricted)
+                };
+            }
             // Only the engine knows its peers.
             Mode::SymmetricActive | Mode::SymmetricPassive => {
                 return if flags.contains(RestrictFlags::NO_SERVE) {
@@ -333,7 +340,7 @@ impl Responder {
                     Verdict::Engine(flags)
                 };
             }
-            Mode::Broadcast | Mode::Private => false,
+            Mode::Broadcast => false,
         };
         if !is_request {
             return Verdict::Drop(DropReason::Mode);

@@ -32,6 +32,8 @@ pub struct ServerView {
     /// Whether clients are remembered: `enable monitor`, which is the default, or some restriction
     /// with `limited`, which can't do without.
     pub(crate) remembers: bool,
+    /// `enable mode7`: private messages are for the engine.
+    pub(crate) answers_private: bool,
     /// The UDP port that we serve on, as do others of our kind.
     pub(crate) port: u16,
     /// How often the clock was stepped: what it showed before is void.

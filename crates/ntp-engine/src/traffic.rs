@@ -43,6 +43,15 @@ impl Passed {
         self.sent += other.sent;
         self.failed += other.failed;
     }
+
+    /// What passed since `earlier`.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            received: self.received.saturating_sub(earlier.received),
+            sent: self.sent.saturating_sub(earlier.sent),
+            failed: self.failed.saturating_sub(earlier.failed),
+        }
+    }
 }
 
 /// One of our addresses.

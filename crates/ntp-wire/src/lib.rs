@@ -33,6 +33,7 @@
 //! - quantities: [`Leap`], [`Version`], [`Mode`], [`Stratum`], [`PollExponent`], [`Precision`],
 //!   [`ReferenceId`] and [`KissCode`], [`KeyId`], [`AssociationId`], [`Ppm`]
 //! - [`control`]: mode 6, the messages of ntpq (RFC 9327)
+//! - [`private`]: mode 7, those of ntpdc
 //!
 //! # What it refuses
 //!
@@ -44,6 +45,7 @@ mod duration;
 mod header;
 mod monotonic;
 mod packet;
+pub mod private;
 mod quantity;
 mod timestamp;
 

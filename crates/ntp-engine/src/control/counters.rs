@@ -8,7 +8,7 @@ use super::{listing::Items, peer::milliseconds};
 use crate::{Counters, Engine, Responder, engine::has_limit};
 
 /// Parts per million that the frequency can be corrected by.
-const FREQUENCY_TOLERANCE: u16 = 500;
+pub(crate) const FREQUENCY_TOLERANCE: u16 = 500;
 
 impl Engine {
     /// Adds the variable `name`; `false` if it is no counter.

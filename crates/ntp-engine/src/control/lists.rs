@@ -3,7 +3,7 @@
 use ntp_restrict::{RestrictEntry, RestrictFlags, Scope};
 
 use super::listing::{Items, Listing};
-use crate::Engine;
+use crate::{Engine, InterfaceDescription};
 
 /// The flags of an address, as ntpq shows them in hexadecimal.
 const UP: u16 = 0x01;
@@ -20,12 +20,7 @@ impl Engine {
         let everyone = self.everyone();
         for (number, interface) in self.traffic.interfaces.iter().enumerate() {
             let known = &interface.description;
-            let has = |is: bool, flag: u16| if is { flag } else { 0 };
-            let flags = UP
-                | has(known.is_loopback, LOOPBACK)
-                | has(known.broadcast.is_some(), BROADCAST)
-                | has(known.is_multicast && !known.is_loopback, MULTICAST)
-                | has(known.hears_broadcast, HEARS_BROADCAST);
+            let flags = interface_flags(known);
             let broadcast = known.broadcast.filter(|_| known.hears_broadcast);
             let broadcast = broadcast.map(|address| format!("{address}:{}", self.port));
             let peers = self
@@ -65,6 +60,15 @@ impl Engine {
         }
         listing.into_bytes()
     }
+}
+
+/// What is so with an address of ours.
+pub(crate) fn interface_flags(known: &InterfaceDescription) -> u16 {
+    let has = |is: bool, flag: u16| if is { flag } else { 0 };
+    UP | has(known.is_loopback, LOOPBACK)
+        | has(known.broadcast.is_some(), BROADCAST)
+        | has(known.is_multicast && !known.is_loopback, MULTICAST)
+        | has(known.hears_broadcast, HEARS_BROADCAST)
 }
 
 /// All that is allowed and forbidden, in the reference's words and order.

@@ -301,7 +301,7 @@ pub(crate) fn source_address(association: &Association) -> String {
 
 /// The mode of our packets; a reference clock is read as a server is. 6, of which there are no
 /// packets, is for one that is listened to.
-pub(super) fn host_mode(association: &Association) -> u8 {
+pub(crate) fn host_mode(association: &Association) -> u8 {
     if let Source::Announcer(_) = association.source {
         return Mode::Broadcast as u8;
     }
@@ -315,11 +315,24 @@ pub(super) fn host_mode(association: &Association) -> u8 {
 }
 
 /// The mode of the last packet that was believed; 0 before the first.
-fn peer_mode(association: &Association) -> u8 {
+pub(crate) fn peer_mode(association: &Association) -> u8 {
     match association.last.received {
         None => 0,
         Some(_) if association.server().is_none() => Mode::Server as u8,
         Some(_) => association.last.header.mode as u8,
+    }
+}
+
+/// Packets of a source.
+pub(crate) struct Counted {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+}
+
+pub(crate) fn counted(association: &Association) -> Counted {
+    Counted {
+        received: received(association),
+        sent: sent(association),
     }
 }
 

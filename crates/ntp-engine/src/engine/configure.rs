@@ -67,7 +67,7 @@ const LONGEST_NAME: usize = 128;
 /// Why a line is not carried out.
 #[derive(Debug, thiserror::Error)]
 #[error("column {column} {what}")]
-struct Refused {
+pub(crate) struct Refused {
     /// Where in the line, from 0.
     column: usize,
     what: String,
@@ -85,20 +85,26 @@ impl Engine {
             return "runtime configuration failed: request contains an unprintable character\r\n"
                 .to_owned();
         };
+        match self.carry_out_line(from, line) {
+            Ok(()) => "Config Succeeded\r\n".to_owned(),
+            Err(refused) => format!("{refused}\r\n"),
+        }
+    }
+
+    /// Carries out a line, or nothing of it, and reports it.
+    pub(crate) fn carry_out_line(&mut self, from: SocketAddr, line: &str) -> Result<(), Refused> {
         self.note(
             Severity::Information,
             format!("{} config: {line}", from.ip()),
         );
-        match self.change(line) {
-            Ok(()) => "Config Succeeded\r\n".to_owned(),
-            Err(refused) => {
-                self.note(
-                    Severity::Warning,
-                    format!("{} config: {refused}", from.ip()),
-                );
-                format!("{refused}\r\n")
-            }
+        let result = self.change(line);
+        if let Err(refused) = &result {
+            self.note(
+                Severity::Warning,
+                format!("{} config: {refused}", from.ip()),
+            );
         }
+        result
     }
 
     fn change(&mut self, line: &str) -> Result<(), Refused> {
@@ -274,7 +280,7 @@ impl Engine {
     }
 
     /// `unpeer`: lets go of the association with this number, name or address, if there is one.
-    fn remove_source(&mut self, what: &str) {
+    pub(crate) fn remove_source(&mut self, what: &str) {
         let number = what.parse().map(AssociationId::new).ok();
         let address: Option<IpAddr> = what.parse().ok();
         let is_meant = |association: &Association| {

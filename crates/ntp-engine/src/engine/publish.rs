@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ntp_conf::Switch;
 use ntp_restrict::{RestrictEntry, RestrictFlags, RestrictList};
 use ntp_wire::Precision;
 
@@ -14,6 +15,7 @@ pub(super) fn view(rest: &Rest, system: &System, precision: Precision) -> Server
     let restrictions = Arc::new(rest.rules.build());
     ServerView {
         remembers: remembers(rest.monitor, &restrictions),
+        answers_private: false,
         restrictions,
         keys: Arc::clone(&rest.keys),
         sessions: rest.autokey.as_ref().map(ntp_autokey::Host::session_keys),
@@ -44,7 +46,7 @@ pub(crate) fn has_limit(restrictions: &RestrictList) -> bool {
 
 impl Engine {
     /// Publishes what we say of our clock, if it changed.
-    pub(super) fn publish(&mut self) {
+    pub(crate) fn publish(&mut self) {
         if let Some(host) = &mut self.autokey {
             host.set_synchronised(self.now.wall, self.system.state.is_synchronised());
         }
@@ -55,6 +57,7 @@ impl Engine {
             .served(self.now, self.system.state.is_synchronised());
         self.view = Arc::new(ServerView {
             remembers: remembers(self.monitor, &self.restrictions),
+            answers_private: self.config.switches.is_on(Switch::Mode7),
             restrictions: Arc::clone(&self.restrictions),
             keys: Arc::clone(&self.keys),
             sessions: self.autokey.as_ref().map(ntp_autokey::Host::session_keys),

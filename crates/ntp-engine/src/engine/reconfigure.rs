@@ -13,7 +13,7 @@ use crate::{Output, Severity, TrustedKeys, association::Source, setup};
 impl Engine {
     /// Takes over whatever of the configuration differs from that of `before` and can be changed by
     /// now; what is the driver's of it is told to it.
-    pub(super) fn take_over(&mut self, before: &Config) {
+    pub(crate) fn take_over(&mut self, before: &Config) {
         let config = &self.config;
         if config.tos != before.tos {
             self.system.set_limits(setup::limits(&config.tos));

@@ -3,7 +3,7 @@
 use ntp_wire::Monotonic;
 
 use super::Engine;
-use crate::{Counters, association::Source, traffic::Passed};
+use crate::{Counters, private::ControlCounters, traffic::Passed};
 
 /// What can be counted anew together: the words of `reset`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +53,8 @@ pub(crate) struct Resets {
     pub(crate) io: (Monotonic, Passed),
     /// With the number of polls.
     pub(crate) timer: (Monotonic, u64),
+    pub(crate) control: (Monotonic, ControlCounters),
+    pub(crate) memory: Monotonic,
 }
 
 impl Resets {
@@ -62,6 +64,8 @@ impl Resets {
             authentication: (start, Counters::default()),
             io: (start, Passed::default()),
             timer: (start, 0),
+            control: (start, ControlCounters::default()),
+            memory: start,
         }
     }
 }
@@ -83,17 +87,11 @@ impl Engine {
             CounterGroup::Timer => self.resets.timer = (now, self.traffic.polls),
             CounterGroup::AllPeers => {
                 for association in &mut self.associations {
-                    if let Source::Server(server) = &mut association.source {
-                        server.received = 0;
-                        server.sent = 0;
-                        server.bad_authentication = 0;
-                        server.bogus = 0;
-                        server.duplicates = 0;
-                    }
+                    association.reset_counters();
                 }
             }
-            // Nothing of these is counted.
-            CounterGroup::Control | CounterGroup::Memory => {}
+            CounterGroup::Control => self.resets.control = (now, self.control_counters),
+            CounterGroup::Memory => self.resets.memory = now,
         }
     }
 
