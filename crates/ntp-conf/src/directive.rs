@@ -56,7 +56,7 @@ pub const DIRECTIVES: [Directive; 68] = [
     done("keysdir"),
     done("leapfile"),
     done("leapsmearinterval"),
-    missing("logconfig", "all messages are logged"),
+    done("logconfig"),
     done("logfile"),
     done("manycastclient"),
     done("manycastserver"),

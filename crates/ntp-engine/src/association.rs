@@ -39,7 +39,7 @@ pub(crate) use self::{
     server::{Role, Server},
     smear_watch::SmearWatch,
 };
-use crate::{event_count::EventCount, reference_id, schedule::Schedule};
+use crate::{engine::Told, event_count::EventCount, reference_id, schedule::Schedule};
 
 /// How a source was configured; the words are those of the `server` line.
 #[derive(Clone, PartialEq, Debug)]
@@ -115,6 +115,7 @@ pub(crate) struct Association {
     pub(crate) restriction: Option<RestrictTarget>,
     /// When it was last found to be reachable, or not to be any more.
     pub(crate) reach_changed: Option<Monotonic>,
+    pub(crate) told: Told,
 }
 
 /// Where the time comes from.
@@ -195,6 +196,7 @@ impl Association {
             membership: None,
             restriction: None,
             reach_changed: None,
+            told: Told::default(),
         }
     }
 

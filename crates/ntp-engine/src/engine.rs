@@ -16,6 +16,7 @@ mod reset;
 mod search;
 mod statistics;
 mod symmetric;
+mod words;
 
 use std::{
     collections::VecDeque,
@@ -34,7 +35,7 @@ use ntp_wire::{AssociationId, KeyId, Mode, Monotonic, PollExponent, Ppm, Precisi
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 
 pub(crate) use self::{
-    broadcast::ToMany, publish::has_limit, reset::CounterGroup, search::SearchService,
+    broadcast::ToMany, publish::has_limit, reset::CounterGroup, search::SearchService, words::Told,
 };
 use crate::{
     Arrival, Counters, Event, Input, LONGEST_REPLY, Output, ProgramDescription, Reply, Responder,
@@ -576,6 +577,7 @@ impl Engine {
                 code: event.code(),
                 word: event.word(),
                 detail: detail.into(),
+                words: self.words_of_system(event),
             },
         });
     }
@@ -600,6 +602,7 @@ impl Engine {
                 code: code | 0x80,
                 word,
                 detail: detail.into(),
+                words: words::of_association(association, code),
             },
         };
         self.report(event);

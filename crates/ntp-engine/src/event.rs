@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ntp_conf::{LogClass, LogKind, LogMask};
 use ntp_wire::AssociationId;
 
 /// Something an operator may want to know. Its `Display` is the line for the log.
@@ -51,8 +52,10 @@ pub enum What {
         code: u8,
         /// The code's word.
         word: &'static str,
-        /// More words, perhaps none.
+        /// What ntpd 4.2.8 adds, perhaps nothing.
         detail: String,
+        /// The same in plain words, and what to do about it; perhaps nothing.
+        words: String,
     },
     /// A step of Autokey; the text is what the reference writes to cryptostats.
     Autokey(String),
@@ -61,6 +64,38 @@ pub enum What {
 }
 
 impl Event {
+    /// Whether `logconfig` wants it. What is wrong is always told.
+    pub fn is_wanted(&self, mask: LogMask) -> bool {
+        let has = |class, kind| mask.contains(class, kind);
+        let of_system = matches!(self.about, Subject::System);
+        self.severity > Severity::Information
+            || match self.what {
+                What::Status { .. } if of_system => {
+                    has(LogClass::System, LogKind::Event)
+                        || has(LogClass::Synchronisation, LogKind::Event)
+                }
+                What::Status { .. } => has(LogClass::Peer, LogKind::Event),
+                What::Autokey(_) | What::Note(_) if of_system => {
+                    has(LogClass::System, LogKind::Information)
+                }
+                What::Autokey(_) | What::Note(_) => has(LogClass::Peer, LogKind::Information),
+            }
+    }
+
+    /// The line as ntpd 4.2.8 writes it, for `protostats`.
+    pub(crate) fn bare(&self) -> String {
+        match &self.what {
+            What::Status { .. } => {
+                let mut event = self.clone();
+                if let What::Status { words, .. } = &mut event.what {
+                    words.clear();
+                }
+                event.to_string()
+            }
+            What::Autokey(_) | What::Note(_) => self.to_string(),
+        }
+    }
+
     /// Plain words about the system.
     pub(crate) fn note(severity: Severity, text: impl Into<String>) -> Self {
         Self {
@@ -83,13 +118,16 @@ impl fmt::Display for Event {
                 code,
                 word,
                 detail,
+                words,
             } => {
                 write!(f, "{address} {status:04x} {code:02x} {word}")?;
-                if detail.is_empty() {
-                    Ok(())
-                } else {
-                    write!(f, " {detail}")
+                if !detail.is_empty() {
+                    write!(f, " {detail}")?;
                 }
+                if !words.is_empty() {
+                    write!(f, ": {words}")?;
+                }
+                Ok(())
             }
             What::Autokey(text) => write!(f, "{address} autokey: {text}"),
             What::Note(text) => match self.about {
@@ -106,7 +144,14 @@ mod tests {
 
     #[test]
     fn lines_look_like_the_references() {
-        let event = Event {
+        let event = step();
+        assert_eq!(event.bare(), "0.0.0.0 c61c 0c clock_step +0.5 s");
+        let text = "0.0.0.0 c61c 0c clock_step +0.5 s: it was far off";
+        assert_eq!(event.to_string(), text);
+    }
+
+    fn step() -> Event {
+        Event {
             severity: Severity::Information,
             about: Subject::System,
             what: What::Status {
@@ -114,8 +159,44 @@ mod tests {
                 code: 0x0c,
                 word: "clock_step",
                 detail: "+0.5 s".into(),
+                words: "it was far off".into(),
             },
+        }
+    }
+
+    fn mask(text: &str) -> LogMask {
+        let line = format!("logconfig {text}\n");
+        let parsed = ntp_conf::parse("ntp.conf", line, |_| Err(String::new()));
+        assert!(!parsed.has_errors());
+        parsed.config.log_mask
+    }
+
+    #[test]
+    fn the_log_is_told_what_it_wants() {
+        let peer = |what| Event {
+            severity: Severity::Information,
+            about: Subject::Association {
+                id: AssociationId::new(1),
+                address: "192.0.2.1".into(),
+            },
+            what,
         };
-        assert_eq!(event.to_string(), "0.0.0.0 c61c 0c clock_step +0.5 s");
+        let reached = peer(step().what);
+        let told = peer(What::Note("a".into()));
+        let note = Event::note(Severity::Information, "b");
+        let all = [&step(), &reached, &told, &note];
+        for (text, wanted) in [
+            ("=all", [true; 4]),
+            ("=sysevents", [true, false, false, false]),
+            ("=syncevents", [true, false, false, false]),
+            ("=peerall", [false, true, true, false]),
+            ("=sysinfo +peerinfo", [false, false, true, true]),
+            ("=syncstatus", [false; 4]),
+        ] {
+            let mask = mask(text);
+            assert_eq!(all.map(|event| event.is_wanted(mask)), wanted, "{text}");
+        }
+        // Nobody is left in the dark.
+        assert!(Event::note(Severity::Warning, "c").is_wanted(mask("-all")));
     }
 }

@@ -237,7 +237,10 @@ impl Engine {
             return;
         }
         if polled.lost {
-            self.peer_event(index, 3, "unreachable", "no answer to the last 8 polls");
+            if let Some(association) = self.associations.get_mut(index) {
+                association.told.authentic = false;
+            }
+            self.peer_event(index, 3, "unreachable", "");
             self.select();
         }
         if look_up || self.needs_keys(index) {
@@ -371,13 +374,13 @@ impl Engine {
                 association.schedule.met_again(now);
             }
         }
+        self.tell_authentic(index);
         match reception.interleaving {
             Some(AnswerKind::Interleaved) => {
                 self.peer_event(index, 14, "interleave_mode", "");
             }
             Some(AnswerKind::InterleaveError) => {
-                let why = "the server tells of times that can't be: the next request is plain";
-                self.peer_event(index, 15, "interleave_error", why);
+                self.peer_event(index, 15, "interleave_error", "");
             }
             Some(AnswerKind::Basic) | None => {}
         }
@@ -386,7 +389,7 @@ impl Engine {
                 if let Some(association) = self.associations.get_mut(index) {
                     association.schedule.slow_down(wish, now, &mut self.rng);
                 }
-                self.peer_event(index, 7, "rate_exceeded", "the server wants fewer packets");
+                self.peer_event(index, 7, "rate_exceeded", "");
             }
             Some((KissCode::Deny | KissCode::Restrict, _)) => {
                 if let Some(association) = self.associations.get_mut(index) {
@@ -394,7 +397,7 @@ impl Engine {
                         .schedule
                         .slow_down(PollExponent::SLOWEST, now, &mut self.rng);
                 }
-                self.peer_event(index, 8, "access_denied", "the server does not serve us");
+                self.peer_event(index, 8, "access_denied", "");
             }
             Some(_) | None => {}
         }

@@ -73,6 +73,7 @@ impl Engine {
             };
         }
         self.act(&decision);
+        self.tell_flaws();
     }
 
     /// What the survivors' estimators say together.
@@ -89,7 +90,7 @@ impl Engine {
             return;
         }
         if decision.lost {
-            self.system_event(SystemEvent::NoSystemPeer, "no source can be used");
+            self.system_event(SystemEvent::NoSystemPeer, "");
         }
         if decision.peer_changed
             && let Some(index) = self.system.peer.and_then(|peer| self.index_of(peer))

@@ -25,13 +25,15 @@ impl Engine {
             Subject::Association { address, .. } => address,
         };
         match &event.what {
-            What::Status { .. } => self.record(StatisticsKind::Protocol, || event.to_string()),
+            What::Status { .. } => self.record(StatisticsKind::Protocol, || event.bare()),
             What::Autokey(text) => {
                 self.record(StatisticsKind::Crypto, || format!("{address} {text}"));
             }
             What::Note(_) => {}
         }
-        self.outputs.push_back(Output::Event(event));
+        if event.is_wanted(self.config.log_mask) {
+            self.outputs.push_back(Output::Event(event));
+        }
     }
 
     /// The number of an association, as the reference adds it to the event of its beginning.
