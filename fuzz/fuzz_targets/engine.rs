@@ -12,7 +12,7 @@ use ntp_keys::KeyTable;
 use ntp_wire::{Duration, Monotonic, Timestamp};
 
 const CONF: &str = "server 127.127.1.0\nserver 192.0.2.1 iburst\nserver 192.0.2.2 key 1\nserver 192.0.2.3 xleave\n\
-                    trustedkey 1\ncontrolkey 1\nrestrict 198.51.100.0 mask 255.255.255.0 limited kod\n";
+                    trustedkey 1\ncontrolkey 1\nrequestkey 1\nenable mode7\nrestrict 198.51.100.0 mask 255.255.255.0 limited kod\n";
 
 #[derive(Arbitrary, Debug)]
 struct Step<'a> {

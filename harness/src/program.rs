@@ -16,7 +16,7 @@ use nix::{
 };
 
 /// The programs that are tested.
-/// Package ntpq makes ntpstat, ntp-wait and ntptrace as well.
+/// Package ntpq makes ntpdc, ntpstat, ntp-wait and ntptrace as well.
 const PROGRAMS: [&str; 4] = ["ntpd", "ntp-keygen", "ntpq", "ntpdate"];
 
 /// The program `name` of this workspace, built in the same profile as the caller.

@@ -207,3 +207,102 @@ pub(super) fn record<T>(
         several => Err(InquiryError::Several(several)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ntp_wire::{
+        Monotonic, Timestamp,
+        private::{PrivateHeader, PrivateMessage},
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::private::{PrivateProgress, PrivateSession};
+
+    fn all() -> Vec<Inquiry> {
+        vec![
+            Inquiry::Sources(None),
+            Inquiry::Peers(Some(Family::Ipv4)),
+            Inquiry::PeersByMerit(Some(Family::Ipv6)),
+            Inquiry::Peer(Vec::new(), 123),
+            Inquiry::PeerStatistics(Vec::new(), 123),
+            Inquiry::Loop { one_line: false },
+            Inquiry::Loop { one_line: true },
+            Inquiry::System,
+            Inquiry::Packets,
+            Inquiry::Memory,
+            Inquiry::InputOutput,
+            Inquiry::Timer,
+            Inquiry::Restrictions(None),
+            Inquiry::Clients,
+            Inquiry::Kernel,
+            Inquiry::Authentication,
+            Inquiry::Control,
+            Inquiry::Traps,
+            Inquiry::Clocks(Vec::new()),
+            Inquiry::ClockDebugging(Vec::new()),
+            Inquiry::Interfaces,
+        ]
+    }
+
+    /// The response that holds `items` of `size` octets.
+    fn response(inquiry: &Inquiry, size: usize, octets: &[u8]) -> PrivateResponse {
+        let mut session = PrivateSession::default();
+        let now = Monotonic::START;
+        let question = session.ask(&inquiry.request(), None, now).unwrap();
+        let header = PrivateHeader {
+            response: true,
+            items: (octets.len() / size.max(1)) as u16,
+            item_size: size as u16,
+            ..PrivateHeader::parse(&question).unwrap()
+        };
+        let answer = [&header.to_bytes()[..], octets].concat();
+        match session.handle(&answer, now) {
+            PrivateProgress::Done(response) => response,
+            progress => panic!("{progress:?}"),
+        }
+    }
+
+    #[test]
+    fn a_peer_of_ntpd_is_shown_as_ntpdc_does() {
+        let octets = "7f0000017f7f0100007b010303019b03000000000000000000000000\
+                      0002d13e00000000"
+            .to_owned()
+            + &"0".repeat(72);
+        let octets: Vec<u8> = octets
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect();
+        let inquiry = Inquiry::Peers(None);
+        let view = View::new(Timestamp::from_unix(1_795_393_189, 0));
+        let text = inquiry.text(&response(&inquiry, 72, &octets), &view);
+        assert_eq!(
+            text.unwrap(),
+            "     remote           local      st poll reach  delay   offset    disp
+=======================================================================
+*127.127.1.0     127.0.0.1        1    8    1 0.00000 +0.000000 2.81735
+"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn no_answer_gives_a_terminal_orders(
+            octets in prop::collection::vec(any::<u8>(), 0..PrivateMessage::LONGEST_DATA),
+            short in 0_usize..3,
+        ) {
+            let view = View::new(Timestamp::from_unix(1_795_393_189, 0));
+            for inquiry in all() {
+                for size in [4, 16, 24, 32, 36, 40, 52, 56, 60, 72, 80, 120, 136, 148, 280, 332] {
+                    let response = response(&inquiry, size - short, &octets);
+                    if let Ok(text) = inquiry.text(&response, &view) {
+                        let harmless = |byte: u8| matches!(byte, b'\n' | b'\t' | b' '..=b'~');
+                        prop_assert!(text.bytes().all(harmless), "{text:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -158,7 +158,10 @@ impl Engine {
         let clock = self.system.loop_status();
         let state = &self.system.state;
         let unsynchronised = state.leap == Leap::Unsynchronised;
+        // What the kernel would still have to correct, if the loop were its own.
+        let offset = clock.residual.to_nanos();
         let all = KernelInformation {
+            offset: i32::try_from(offset).unwrap_or_default(),
             frequency: SignedShort::from_f64(self.rate.unwrap_or_default().value()),
             maximum_error: microseconds(self.system.root_distance(self.now.monotonic)),
             estimated_error: microseconds(state.jitter),
