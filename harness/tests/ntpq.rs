@@ -19,14 +19,19 @@ fudge 127.127.1.0 stratum 1
 server 192.0.2.7
 tos maxdist 16
 keys ntp.keys
-trustedkey 1
+trustedkey 1 2
 controlkey 1
 restrict 192.0.2.0 mask 255.255.255.0 nomodify noquery
 saveconfigdir .
 ";
 
+const KEYS: &str = "\
+1 M three.blind.mice
+2 SHA1 0123456789abcdef0123456789abcdef01234567
+";
+
 /// Questions that change nothing, a group to a run of the program.
-const GROUPS: [&[&str]; 6] = [
+const GROUPS: [&[&str]; 9] = [
     &[
         "host",
         "hostnames",
@@ -148,6 +153,104 @@ const GROUPS: [&[&str]; 6] = [
         "as",
         "quit",
     ],
+    &[
+        "mrulist sort=-addr",
+        "mrulist sort=count",
+        "mrulist sort=-avgint",
+        "mrulist sort=-lstint",
+        "mrulist sort=bogus",
+        "mrulist sort",
+        "mrulist mincount=2",
+        "mrulist mincount=1000",
+        "mrulist mincount",
+        "mrulist resany=0x40",
+        "mrulist resall=0x0",
+        "mrulist kod",
+        "mrulist limited",
+        "mrulist laddr=127.0.0.1",
+        "mrulist maxlstint=1000",
+        "mrulist recent=5",
+        "mrulist mincount=1 sort=addr limited",
+        "mrulist foo=1",
+    ],
+    &[
+        "rv &0",
+        "rv 0 \"leap\"",
+        "rv 0 leap, stratum",
+        "rv &1 leap=3,reach",
+        "rv 65536",
+        "rv 9",
+        "mrv 0 0",
+        "mrl &1",
+        "mrl 0 0",
+        "pstats 0",
+        "pstats &9",
+        "addvars",
+        "addvars =",
+        "addvars a=",
+        "addvars a=b",
+        "showvars",
+        "rmvars",
+        "cv 9",
+        "cv &1 nosuch",
+        "peers 4",
+        "apeers -6",
+        "host -x foo",
+        "host 127.0.0.1 foo",
+        "host -6 127.0.0.1",
+        "host -4 127.0.0.1",
+        "host [::1]",
+        "host",
+        "hostnames foo",
+        "debug foo",
+        "delay x",
+        "poll x",
+        "timeout 1.5",
+        "drefid h",
+        "as >",
+        "as > /nonexistent/x",
+    ],
+    &[
+        "keyid 2",
+        "keytype sha1",
+        "passwd 0123456789abcdef0123456789abcdef01234567",
+        "reslist",
+        "keyid 1",
+        "keytype md5",
+        "passwd three.blind.mice",
+        "writelist",
+        "addvars foo=1",
+        "writelist",
+        "writelist &1",
+        "writevar &1 reach=1",
+        "config-from-file lines",
+        "config-from-file nosuch",
+        "config-from-file",
+        ":config tos maxdist 16;",
+        "raw",
+        "ifstats",
+        "rl",
+        "cv &1",
+        "pstats &1",
+        "authenticate yes",
+        "rv 0 leap",
+    ],
+];
+
+/// Command lines; several hosts, some of which are not there, and options.
+const LINES: [&str; 12] = [
+    "-n -c mru -p 127.0.0.1",
+    "-n -p -c as 127.0.0.1",
+    "-w -c apeers -c opeers 127.0.0.1",
+    "-n -p 127.0.0.1 ::1 localhost",
+    "-n -c peers -c as -c sysinfo 127.0.0.1 nosuch.invalid",
+    "-n -c rv -c rl -c cv 127.0.0.1 localhost",
+    "-n -c raw -c rv -c lopeers 127.0.0.1 localhost",
+    "-n -c lpassociations -c pstats -c mrv nosuch.invalid 127.0.0.1",
+    "-4 -np ::1",
+    "-6 -np 127.0.0.1",
+    "-n4 --refid=hash -c lpeers --old-rv -cas localhost",
+    "-p --numeric -6 ::1 [::1]",
 ];
 
 /// What a program says, all numbers and times alike: a moment passes between the two.
@@ -190,6 +293,19 @@ fn without_times(text: &str) -> String {
     out.join("\n")
 }
 
+/// What is said to a whole command line.
+fn said_to_line(host: &Host, program: &Path, line: &str) -> String {
+    let mut command = host.command(program);
+    command.stdin(Stdio::null()).args(line.split(' '));
+    let Run {
+        stdout,
+        stderr,
+        code,
+        ..
+    } = Run::of(&mut command);
+    masked(&format!("{stdout}\nerrors:\n{stderr}\n{code}"))
+}
+
 fn run(host: &Host, program: &Path, group: &[&str]) -> Run {
     let mut command = host.command(program);
     command.arg("-n").stdin(Stdio::null());
@@ -206,11 +322,15 @@ fn said(host: &Host, program: &Path, group: &[&str]) -> String {
 }
 
 /// The same, at the latest at the third try: what the daemon has to say may change in between.
-fn compare(host: &Host, reference: &Path, group: &[&str]) {
+fn compare(
+    what: &(impl std::fmt::Debug + ?Sized),
+    reference: &Path,
+    said: impl Fn(&Path) -> String,
+) {
     let mut said_last = Vec::new();
     for _ in 0..3 {
-        let theirs = said(host, reference, group);
-        let ours = said(host, &built("ntpq"), group);
+        let theirs = said(reference);
+        let ours = said(&built("ntpq"));
         if theirs == ours {
             return;
         }
@@ -220,7 +340,7 @@ fn compare(host: &Host, reference: &Path, group: &[&str]) {
         unreachable!("there were three tries");
     };
     let differ = theirs.lines().zip(ours.lines()).find(|(a, b)| a != b);
-    panic!("{group:?}\n{differ:?}\nreference:\n{theirs}\n\nours:\n{ours}");
+    panic!("{what:?}\n{differ:?}\nreference:\n{theirs}\n\nours:\n{ours}");
 }
 
 fn check(reference: &Reference, host: &Host, process: &Program) {
@@ -236,7 +356,10 @@ fn check(reference: &Reference, host: &Host, process: &Program) {
     );
     let program = reference.program("ntpq");
     for group in GROUPS {
-        compare(host, &program, group);
+        compare(group, &program, |program| said(host, program, group));
+    }
+    for line in LINES {
+        compare(&line, &program, |program| said_to_line(host, program, line));
     }
 }
 
@@ -252,7 +375,8 @@ fn both_say_the_same_of_both_daemons() {
     let network = Network::new().unwrap();
     for host in [&network.server, &network.client] {
         host.write("ntp.conf", CONF);
-        host.write("ntp.keys", "1 M three.blind.mice\n");
+        host.write("ntp.keys", KEYS);
+        host.write("lines", "# a note\nrestrict 10.9.9.8 # another\n\nbogus\n");
         host.shell("chmod 600 ntp.keys");
     }
     let (theirs, ours) = (&network.server, &network.client);

@@ -2,7 +2,7 @@
 
 use ntp_control::{Credentials, Escaped, Request};
 use ntp_wire::{AssociationId, KeyId, control::Opcode};
-use ntpq::{key_of, prompt, prompt_secret, reason};
+use ntpq::{key_of, prompt, prompt_secret};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -27,7 +27,9 @@ impl Shell {
 
     pub(crate) fn choose_password(&mut self, word: Option<&str>) -> Result<String, CommandError> {
         if self.key_id.is_none() {
-            self.ask_for_key().map_err(|_| CommandError::NoKeyId)?;
+            if self.ask_for_key().is_err() {
+                return Ok("Keyid must be defined\n".to_owned());
+            }
         }
         let password = match word {
             Some(word) => Some(Zeroizing::new(word.to_owned())),
@@ -137,13 +139,14 @@ impl Shell {
                 usage: command.usage,
             });
         };
-        let lines = std::fs::read_to_string(path).map_err(|error| CommandError::File {
-            path: path.to_owned(),
-            reason: reason(&error),
-        })?;
+        let Ok(lines) = std::fs::read_to_string(path) else {
+            return Ok(format!("ERROR!! Couldn't open file: {path}\n"));
+        };
         let mut text = "Sending configuration file, one line at a time.\n".to_owned();
         for (number, line) in (1..).zip(lines.lines()) {
-            if line.trim().is_empty() {
+            let (line, _comment) = line.split_once('#').unwrap_or((line, ""));
+            let line = line.trim_end();
+            if line.is_empty() {
                 continue;
             }
             match self.send_configuration(line) {

@@ -38,6 +38,7 @@ impl Choice {
                 ("", _) => {}
                 ("kod", "") => filter.push("resany=0x800".to_owned()),
                 ("limited", "") => filter.push("resany=0x40".to_owned()),
+                (_, "") => choice.ignored.push(word.to_owned()),
                 ("sort", order) => {
                     choice.reversed = order.starts_with('-');
                     let name = order.strip_prefix('-').unwrap_or(order);
@@ -85,10 +86,7 @@ impl Shell {
     /// `ifstats` and `reslist`.
     pub(crate) fn ordered_list(&mut self, list: OrderedList) -> Result<String, CommandError> {
         let response = self.ask(&list.request())?;
-        Ok(match self.raw {
-            true => raw(&response.data),
-            false => list.table(&response.data),
-        })
+        Ok(list.table(&response.data))
     }
 
     /// `mrulist`.
@@ -192,5 +190,8 @@ mod tests {
             }
         );
         assert_eq!(Choice::new(&["sort=bogus"]), Choice::default());
+        let valueless = Choice::new(&["mincount", "sort", "laddr="]);
+        assert_eq!(valueless.ignored, ["mincount", "sort", "laddr="]);
+        assert_eq!(valueless.filter, "");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
     time::{Duration, Instant},
 };
 
@@ -76,18 +76,32 @@ impl Connection {
     ///
     /// If there is none, or the system refuses the socket.
     pub fn open(host: &str, port: u16, family: Family) -> io::Result<Self> {
-        let mut addresses = (host, port)
-            .to_socket_addrs()?
-            .filter(|address| family.accepts(address));
+        let mut addresses = Self::addresses(host, port, family)?.into_iter();
         let first = addresses.next().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, "no address of the wanted family")
+            let what = match bare(host).parse::<IpAddr>() {
+                Ok(_) => "Address family for hostname not supported",
+                Err(_) => "Name or service not known",
+            };
+            io::Error::new(io::ErrorKind::NotFound, what)
         })?;
         Ok(Self {
-            host: host.to_owned(),
+            host: bare(host).to_owned(),
             socket: connect(first)?,
             others: addresses.filter(|address| *address != first).collect(),
             answered: false,
         })
+    }
+
+    /// The host's addresses of that family.
+    ///
+    /// # Errors
+    ///
+    /// If it is no name that the system knows.
+    pub fn addresses(host: &str, port: u16, family: Family) -> io::Result<Vec<SocketAddr>> {
+        let addresses = (bare(host), port).to_socket_addrs()?;
+        Ok(addresses
+            .filter(|address| family.accepts(address))
+            .collect())
     }
 
     /// Sends a request and waits for the answer.
@@ -178,6 +192,16 @@ impl Connection {
             }
         }
     }
+}
+
+/// An address of IPv6 may be in brackets.
+fn bare(host: &str) -> &str {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    inner
+        .filter(|inner| inner.parse::<Ipv6Addr>().is_ok())
+        .unwrap_or(host)
 }
 
 pub(crate) fn connect(address: SocketAddr) -> io::Result<UdpSocket> {

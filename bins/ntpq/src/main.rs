@@ -9,11 +9,12 @@ mod settings;
 mod shell;
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use ntpq::{Family, Lines};
 
 use crate::shell::{Output, Shell, Step};
@@ -79,8 +80,25 @@ enum ReferenceIdStyle {
     Ipv4,
 }
 
+impl Arguments {
+    /// The arguments, with `peers` among the commands where -p stands among them.
+    fn in_order(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(words)?;
+        let mut arguments = Self::from_arg_matches(&matches)?;
+        if arguments.peers
+            && let Some(peers) = matches.index_of("peers")
+        {
+            let before = matches.indices_of("commands").map_or(0, |indices| {
+                indices.filter(|&command| command < peers).count()
+            });
+            arguments.commands.insert(before, "peers".to_owned());
+        }
+        Ok(arguments)
+    }
+}
+
 fn main() -> ExitCode {
-    let mut arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::in_order(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Nothing can be done about a closed standard output.
@@ -88,9 +106,6 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    if arguments.peers {
-        arguments.commands.push("peers".to_owned());
-    }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads our output has seen enough.
@@ -120,7 +135,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
         reference_id_as_hash: arguments.refid == ReferenceIdStyle::Hash,
         json: arguments.json,
         debug: arguments.set_debug_level.unwrap_or(arguments.debug),
-        server_column: (hosts.len() > 1).then(|| hosts.iter().map(String::len).max().unwrap_or(0)),
+        hosts: hosts.clone(),
     });
     if arguments.commands.is_empty() {
         if let Some(host) = hosts.first() {
@@ -171,7 +186,7 @@ fn print(output: &Output) -> io::Result<()> {
         }
         Output::File(path, text) => {
             if let Err(error) = std::fs::write(path, text) {
-                eprintln!("***Error opening {path}: {error}");
+                eprintln!("***Error opening {path}: {}", ntpq::reason(&error));
             }
             Ok(())
         }
@@ -180,13 +195,23 @@ fn print(output: &Output) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_options_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_table_of_peers_comes_where_it_stands() {
+        for (line, commands) in [
+            ("ntpq -p -c rv", ["peers", "rv"]),
+            ("ntpq -c rv -p", ["rv", "peers"]),
+            ("ntpq -npcrv", ["peers", "rv"]),
+        ] {
+            let words = line.split(' ').map(OsString::from);
+            assert_eq!(Arguments::in_order(words).unwrap().commands, commands);
+        }
     }
 
     #[test]

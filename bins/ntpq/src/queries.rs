@@ -6,6 +6,7 @@ use ntp_control::{
     raw, status_line,
 };
 use ntp_wire::{AssociationId, control::Opcode};
+use ntpq::{Connection, Family};
 
 use crate::{
     command::{Action, Command},
@@ -30,8 +31,11 @@ impl Shell {
         };
         let index = unsigned(index)
             .ok()
-            .and_then(|index| usize::try_from(index).ok()?.checked_sub(1))
+            .and_then(|index| usize::try_from(index).ok())
             .ok_or_else(|| CommandError::BadIndex(word.to_owned()))?;
+        let Some(index) = index.checked_sub(1) else {
+            return Ok(AssociationId::SYSTEM);
+        };
         if self.associations.is_empty() {
             self.read_associations()?;
         }
@@ -66,8 +70,8 @@ impl Shell {
     ) -> Result<String, CommandError> {
         let only = match words.first() {
             None => None,
-            Some(&("-4" | "4")) => Some(false),
-            Some(&("-6" | "6")) => Some(true),
+            Some(&"-4") => Some(false),
+            Some(&"-6") => Some(true),
             Some(_) => return Err(CommandError::BadFamily),
         };
         self.read_associations()?;
@@ -80,8 +84,7 @@ impl Shell {
             .map(|connection| connection.host.clone());
         let host = host.unwrap_or_default();
         let server = self
-            .settings
-            .server_column
+            .server_column()
             .map(|width| ServerColumn { name: &host, width });
         let mut text = peers::heading(columns, server);
         for association in self.associations.clone() {
@@ -108,12 +111,31 @@ impl Shell {
                 }
                 // It may have gone since; silence would be the same for all others.
                 Err(error) => {
-                    eprintln!("{error}");
+                    self.complain(&error);
                     break;
                 }
             }
         }
         Ok(text)
+    }
+
+    /// How wide the column of servers is, if there are several: as the longest name that is shown.
+    fn server_column(&self) -> Option<usize> {
+        let hosts = &self.settings.hosts;
+        if hosts.len() < 2 {
+            return None;
+        }
+        let widths = hosts.iter().map(|host| {
+            let addresses = Connection::addresses(host, self.settings.port, Family::Any);
+            match addresses.unwrap_or_default().first() {
+                Some(address) => self.with_view(|view| view.host(address.ip()).chars().count()),
+                None => {
+                    eprintln!("***Can't find host {host}");
+                    0
+                }
+            }
+        });
+        widths.max()
     }
 
     pub(crate) fn summary(
@@ -123,7 +145,10 @@ impl Shell {
         words: &[&str],
     ) -> Result<String, CommandError> {
         let association = match (summary, words.first()) {
-            (Summary::Peer, Some(word)) => self.association(word)?,
+            (Summary::Peer, Some(word)) => match self.association(word)? {
+                AssociationId::SYSTEM => return Err(CommandError::InvalidAssociation(0)),
+                id => id,
+            },
             (Summary::Peer, None) => {
                 return Err(CommandError::Usage {
                     name: command.name,
@@ -172,6 +197,9 @@ impl Shell {
             });
         };
         let (low, high) = (self.association(low)?, self.association(high)?);
+        if [low, high].contains(&AssociationId::SYSTEM) {
+            return Err(CommandError::InvalidAssociation(0));
+        }
         if self.associations.is_empty() {
             self.read_associations()?;
         }
@@ -230,17 +258,18 @@ impl Shell {
             opcode,
             ..Request::read_variables(association, names)
         })?;
+        let server = self.server_prefix();
         if response.data.is_empty() {
             let clock = if is_clock { " clock" } else { "" };
             return Ok(match association {
-                AssociationId::SYSTEM => format!("No system{clock} variables returned\n"),
-                id => format!("No information returned for{clock} association {id}\n"),
+                AssociationId::SYSTEM => format!("{server}No system{clock} variables returned\n"),
+                id => format!("{server}No information returned for{clock} association {id}\n"),
             });
         }
         let status = response.status;
-        let mut text = String::new();
+        let mut text = server;
         if names.is_empty() || self.settings.old_status_line {
-            text = match self.raw {
+            text += &match self.raw {
                 true => format!("associd={association} status=0x{status:04x},\n"),
                 false => {
                     let words = status_line(kind, status);
@@ -260,6 +289,7 @@ fn list_of(words: &[&str]) -> String {
     let names: Vec<_> = words
         .iter()
         .flat_map(|word| word.split(','))
+        .map(|name| name.trim_matches('"'))
         .filter(|name| !name.is_empty())
         .collect();
     names.join(",")
@@ -271,7 +301,7 @@ mod tests {
 
     #[test]
     fn lists_of_names_are_joined() {
-        assert_eq!(list_of(&["a,b", ",c,", "d"]), "a,b,c,d");
+        assert_eq!(list_of(&["a,b", ",c,", "\"d\""]), "a,b,c,d");
         assert_eq!(list_of(&[]), "");
     }
 }

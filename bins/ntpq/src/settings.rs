@@ -19,6 +19,12 @@ impl Shell {
     ) -> Result<String, CommandError> {
         let word = words.first().copied();
         Ok(match command.action {
+            Action::AddVariables | Action::RemoveVariables if words.is_empty() => {
+                return Err(CommandError::Usage {
+                    name: command.name,
+                    usage: command.usage,
+                });
+            }
             Action::AddVariables => self.add_variables(&words.join(" ")),
             Action::RemoveVariables => self.remove_variables(&words.join(" ")),
             Action::ClearVariables => {
@@ -34,10 +40,11 @@ impl Shell {
                 self.raw = true;
                 "Output set to raw\n".to_owned()
             }
-            Action::Debug => self.debug(word)?,
+            Action::Debug => self.debug(word),
             Action::Delay => match word {
                 Some(word) => {
-                    self.delay = unsigned(word)?;
+                    let illegal = |_| CommandError::IllegalInteger(word.to_owned());
+                    self.delay = word.parse().map_err(illegal)?;
                     String::new()
                 }
                 None => format!("delay {} ms\n", self.delay),
@@ -119,6 +126,11 @@ impl Shell {
                 };
                 format!("drefid value {is} {value}\n")
             }
+            Action::Poll if word.is_some_and(|word| unsigned(word).is_err()) => {
+                return Err(CommandError::IllegalUnsigned(
+                    word.unwrap_or_default().to_owned(),
+                ));
+            }
             Action::Poll => "poll not implemented yet\n".to_owned(),
             // Scripts look for the first number, to know what this understands.
             Action::Version => format!(
@@ -136,6 +148,9 @@ impl Shell {
                 Some((name, value)) => (name.trim(), Some(value.trim().to_owned())),
                 None => (item, None),
             };
+            if name.is_empty() {
+                continue;
+            }
             match self.variables.iter_mut().find(|(other, _)| other == name) {
                 Some((_, old)) => *old = value,
                 None => self.variables.push((name.to_owned(), value)),
@@ -166,16 +181,16 @@ impl Shell {
         text
     }
 
-    fn debug(&mut self, word: Option<&str>) -> Result<String, CommandError> {
+    fn debug(&mut self, word: Option<&str>) -> String {
         let level = self.settings.debug;
         self.settings.debug = match word {
-            None => return Ok(format!("debug level is {level}\n")),
+            None => return format!("debug level is {level}\n"),
             Some("no") => 0,
             Some("more") => level.saturating_add(1),
             Some("less") => level.saturating_sub(1),
-            Some(_) => return Err(CommandError::What),
+            Some(_) => return "What?\n".to_owned(),
         };
-        Ok(format!("debug level set to {}\n", self.settings.debug))
+        format!("debug level set to {}\n", self.settings.debug)
     }
 
     fn host(&mut self, words: &[&str]) -> String {
@@ -185,7 +200,9 @@ impl Shell {
             words => (self.settings.family, words),
         };
         let mut change = "is";
-        if let Some(host) = words.first() {
+        if words.len() > 1 {
+            change = "remains";
+        } else if let Some(host) = words.first() {
             let before = core::mem::replace(&mut self.settings.family, family);
             change = if self.open(host) { "set to" } else { "remains" };
             self.settings.family = before;

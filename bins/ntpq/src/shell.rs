@@ -31,8 +31,8 @@ pub(crate) struct Settings {
     pub(crate) debug: u8,
     /// What is said is JSON.
     pub(crate) json: bool,
-    /// How wide the column of servers in `peers` is, if there are several.
-    pub(crate) server_column: Option<usize>,
+    /// All hosts that are asked, one after the other.
+    pub(crate) hosts: Vec<String>,
 }
 
 /// Whether to go on.
@@ -78,6 +78,8 @@ pub(crate) enum CommandError {
     TooSlow(u64),
     #[error("***No host open, use `host' command")]
     NoHost,
+    #[error("***Illegal integer value {0}")]
+    IllegalInteger(String),
     #[error("***Illegal unsigned value {0}")]
     IllegalUnsigned(String),
     #[error("***Invalid association ID {0} specified")]
@@ -99,12 +101,8 @@ pub(crate) enum CommandError {
         name: &'static str,
         usage: &'static str,
     },
-    #[error("***Error opening {path}: {reason}")]
-    File { path: String, reason: String },
     #[error("Invalid key identifier")]
     BadKeyId,
-    #[error("Keyid must be defined")]
-    NoKeyId,
     #[error("Invalid password")]
     BadPassword,
     #[error("What?")]
@@ -120,7 +118,11 @@ impl CommandError {
     const fn is_of_words(&self) -> bool {
         matches!(
             self,
-            Self::IllegalUnsigned(_) | Self::BadIndex(_) | Self::Usage { .. } | Self::NoFile
+            Self::IllegalUnsigned(_)
+                | Self::IllegalInteger(_)
+                | Self::BadIndex(_)
+                | Self::Usage { .. }
+                | Self::NoFile
         )
     }
 }
@@ -142,7 +144,7 @@ pub(crate) struct Shell {
     pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) always_sign: bool,
     pub(crate) raw: bool,
-    pub(crate) delay: u32,
+    pub(crate) delay: i32,
     /// What the command that is being obeyed was answered, as JSON.
     pub(crate) answers: Vec<String>,
     /// When the command that is being obeyed began.
@@ -222,7 +224,7 @@ impl Shell {
                 ran: true,
             },
             Err(error) => {
-                eprintln!("{error}");
+                self.complain(&error);
                 Obeyed {
                     step,
                     ran: !error.is_of_words(),
@@ -311,6 +313,25 @@ impl Shell {
             Some(path) => Output::File(path, text),
             None => Output::Text(text),
         })
+    }
+
+    /// Tells of an error, and of whom, if there are several.
+    pub(crate) fn complain(&self, error: &CommandError) {
+        let server = match error {
+            CommandError::Ask(AskError::Query(_)) => self.server_prefix(),
+            _ => String::new(),
+        };
+        eprintln!("{server}{error}");
+    }
+
+    /// What stands before the answers of a host, where several are asked.
+    pub(crate) fn server_prefix(&self) -> String {
+        match &self.connection {
+            Some(connection) if self.settings.hosts.len() > 1 => {
+                format!("server={} ", connection.host)
+            }
+            _ => String::new(),
+        }
     }
 
     /// Asks the host that is open.

@@ -48,10 +48,11 @@ pub fn heading(columns: Columns, server: Option<ServerColumn<'_>>) -> String {
     match server {
         Some(ServerColumn { width, .. }) => {
             let rule = width + 1 + 78;
-            format!(
-                "{:width$.width$} {words}\n{:=<rule$}\n",
-                "server (local)", ""
-            )
+            let title = match columns {
+                Columns::Local => "server",
+                _ => "server (local)",
+            };
+            format!("{title:width$.width$} {words}\n{:=<rule$}\n", "")
         }
         None => format!("{words}\n{:=<78}\n", ""),
     }
@@ -92,7 +93,8 @@ pub fn row(
     }
     let mut text = String::new();
     if let Some(ServerColumn { name, width }) = server {
-        let name = match peer.local {
+        // Where our address has a column of its own, the server's name is not hidden by it.
+        let name = match peer.local.filter(|_| columns != Columns::Local) {
             Some(local) => cut_left(local.to_string(), width),
             None => name.to_owned(),
         };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ntp_wire::Timestamp;
 
-use crate::{Utc, Zone};
+use crate::{Utc, Zone, address};
 
 /// How responses are shown.
 #[derive(Clone, Copy)]
@@ -32,6 +32,11 @@ impl View<'_> {
             reference_id_as_hash: false,
             wide: false,
         }
+    }
+
+    /// How an address is shown: the name of the host or the reference clock, or the number.
+    pub fn host(&self, address: IpAddr) -> String {
+        address::host(address, self)
     }
 }
 
