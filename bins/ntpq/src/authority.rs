@@ -26,10 +26,8 @@ impl Shell {
     }
 
     pub(crate) fn choose_password(&mut self, word: Option<&str>) -> Result<String, CommandError> {
-        if self.key_id.is_none() {
-            if self.ask_for_key().is_err() {
-                return Ok("Keyid must be defined\n".to_owned());
-            }
+        if self.key_id.is_none() && self.ask_for_key().is_err() {
+            return Ok("Keyid must be defined\n".to_owned());
         }
         let password = match word {
             Some(word) => Some(Zeroizing::new(word.to_owned())),
