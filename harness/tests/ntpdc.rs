@@ -130,7 +130,7 @@ const GROUPS: [&[&str]; 6] = [
         "trustedkey 5",
         "untrustedkey 5",
         "readkeys",
-        "fudge 127.127.1.0 time1 0.5",
+        "fudge 127.127.1.0 time1 0.0001",
         "clockstat 127.127.1.0",
         "fudge 127.127.1.0 time1 0",
         "fudge 127.127.1.0 nosuch 3",

@@ -46,7 +46,7 @@ use crate::{
     event::Subject,
     jump::JumpWatch,
     leap::Leaps,
-    private::ControlCounters,
+    private::{ControlCounters, Replays},
     setup::{Plan, Setup},
     shard::Shards,
     statistics::Wanted,
@@ -124,6 +124,8 @@ pub struct Engine {
     pub(crate) traffic: Traffic,
     /// What was counted of mode 6.
     pub(crate) control_counters: ControlCounters,
+    /// Private messages that were carried out lately.
+    pub(crate) replays: Replays,
     pub(crate) nonces: Nonces,
     /// What the times of clients are told by.
     pub(crate) epoch: Epoch,
@@ -224,6 +226,7 @@ impl Engine {
             recorded_counters: Counters::default(),
             traffic: Traffic::default(),
             control_counters: ControlCounters::default(),
+            replays: Replays::default(),
             nonces,
             epoch: Epoch::new(now),
             default_ident: rest.default_ident,

@@ -3,6 +3,7 @@
 mod change;
 mod counted;
 mod list;
+mod replay;
 mod source;
 mod system;
 
@@ -15,7 +16,7 @@ use ntp_wire::private::{
     PrivateMessage, RequestCode, ResponseCode, RestrictionChange,
 };
 
-pub(crate) use self::counted::ControlCounters;
+pub(crate) use self::{counted::ControlCounters, replay::Replays};
 use crate::Engine;
 
 /// Packets of an answer to somebody who has not shown a key: his address may be forged, and what is
@@ -136,9 +137,9 @@ impl Engine {
         }
     }
 
-    /// Whether the message has a right MAC of the request key, made just now.
+    /// Whether the message has a right MAC of the request key, made just now, and is no copy.
     fn authorise(
-        &self,
+        &mut self,
         message: &PrivateMessage<'_>,
         length: usize,
         from: SocketAddr,
@@ -166,7 +167,10 @@ impl Engine {
             && self.keys.trusted(request_key).is_some_and(|entry| {
                 entry.allows(from.ip()) && entry.key().verify(tail.covered, tail.mac)
             });
-        if is_right { Ok(()) } else { Err(refused) }
+        match is_right && self.replays.is_new(tail.mac, self.now.monotonic) {
+            true => Ok(()),
+            false => Err(refused),
+        }
     }
 }
 

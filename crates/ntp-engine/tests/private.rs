@@ -215,6 +215,8 @@ fn strange_requests_are_refused_as_the_reference_does() {
     assert_eq!(code(2, 3, 192), ResponseCode::FORMAT);
     // A short question does not get a long answer.
     assert_eq!(code(1, 3, 183), ResponseCode::FORMAT);
+    // So long are collectd's.
+    assert_eq!(code(38, 3, 184), ResponseCode::OKAY);
     assert_eq!(code(1, 3, 8), ResponseCode::FORMAT);
 }
 
@@ -265,6 +267,19 @@ fn only_a_fresh_request_with_the_right_key_changes_anything() {
     let request = PrivateRequest::with_items(RequestCode::UNCONFIGURE, more);
     assert_eq!(lab.change(&request), Err(ResponseCode::NO_DATA));
     assert!(lab.text(&Inquiry::Sources(None)).contains("2001:db8::1"));
+}
+
+#[test]
+fn a_copy_of_a_request_is_refused() {
+    let mut lab = Lab::new(CONF);
+    let record = FlagsRecord { flags: 0x04 };
+    let request = PrivateRequest::with_items(RequestCode::RESET_STATISTICS, [record.to_bytes()]);
+    assert!(lab.change(&request).is_ok());
+    // At the same moment it is the same request.
+    assert_eq!(lab.change(&request), Err(ResponseCode::AUTHENTICATION));
+    lab.now.monotonic += Elapsed::from_secs(1);
+    lab.now.wall += Duration::from_seconds(1);
+    assert!(lab.change(&request).is_ok());
 }
 
 #[test]

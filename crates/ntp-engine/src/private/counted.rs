@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ntp_wire::{
-    control::{ControlHeader, ErrorCode},
+    control::{ControlHeader, ControlMessage, ErrorCode},
     private::ControlStatistics,
 };
 
@@ -13,13 +13,12 @@ use crate::{Counters, Engine, traffic::Passed};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct ControlCounters {
     requests: u64,
-    /// Packets that are no request.
-    bad: u64,
     too_short: u64,
     responses_received: u64,
     fragments_received: u64,
     errors_received: u64,
     bad_offset: u64,
+    data_too_short: u64,
     responses: u64,
     fragments: u64,
     errors: u64,
@@ -31,7 +30,6 @@ impl ControlCounters {
     pub(crate) fn note(&mut self, request: &[u8], answers: &[Bytes]) {
         self.requests += 1;
         let Ok(header) = ControlHeader::parse(request) else {
-            self.bad += 1;
             self.too_short += 1;
             return;
         };
@@ -43,8 +41,8 @@ impl ControlCounters {
         ] {
             *count += u64::from(is);
         }
-        let is_request = !header.response && !header.more && !header.error && header.offset == 0;
-        self.bad += u64::from(!is_request);
+        let is_whole = ControlMessage::parse(request).is_ok();
+        self.data_too_short += u64::from(!is_whole);
         for answer in answers {
             let Ok(header) = ControlHeader::parse(answer) else {
                 continue;
@@ -67,12 +65,12 @@ impl ControlCounters {
         let less = |now: u64, earlier: u64| now.saturating_sub(earlier);
         Self {
             requests: less(self.requests, earlier.requests),
-            bad: less(self.bad, earlier.bad),
             too_short: less(self.too_short, earlier.too_short),
             responses_received: less(self.responses_received, earlier.responses_received),
             fragments_received: less(self.fragments_received, earlier.fragments_received),
             errors_received: less(self.errors_received, earlier.errors_received),
             bad_offset: less(self.bad_offset, earlier.bad_offset),
+            data_too_short: less(self.data_too_short, earlier.data_too_short),
             responses: less(self.responses, earlier.responses),
             fragments: less(self.fragments, earlier.fragments),
             errors: less(self.errors, earlier.errors),
@@ -83,7 +81,6 @@ impl ControlCounters {
     pub(super) fn record(&self) -> ControlStatistics {
         ControlStatistics {
             requests: whole(self.requests),
-            bad: whole(self.bad),
             responses: whole(self.responses),
             fragments: whole(self.fragments),
             errors: whole(self.errors),
@@ -93,6 +90,7 @@ impl ControlCounters {
             errors_received: whole(self.errors_received),
             bad_offset: whole(self.bad_offset),
             bad_operation: whole(self.bad_operation),
+            data_too_short: whole(self.data_too_short),
             ..ControlStatistics::default()
         }
     }
