@@ -148,6 +148,9 @@ const GROUPS: [&[&str]; 6] = [
     ],
 ];
 
+/// Questions whose answers stay the same from one poll to the next, to the last blank.
+const UNCHANGING: [&str; 5] = ["listpeers", "peers", "peers -6", "dmpeers", "help"];
+
 /// What a program says, all numbers and times alike: a moment passes between the two.
 fn masked(text: &str) -> String {
     let mut masked = String::new();
@@ -180,13 +183,32 @@ fn masked(text: &str) -> String {
 
 /// What a program says, on either of its outputs.
 fn said(host: &Host, program: &Path, group: &[&str]) -> String {
+    let Run { stdout, stderr, .. } = run(host, program, group);
+    masked(&format!("{stdout}\nerrors:\n{stderr}"))
+}
+
+fn run(host: &Host, program: &Path, group: &[&str]) -> Run {
     let mut command = host.command(program);
     command.arg("-n").stdin(Stdio::null());
     for line in group {
         command.args(["-c", line]);
     }
-    let Run { stdout, stderr, .. } = Run::of(command.arg("127.0.0.1"));
-    masked(&format!("{stdout}\nerrors:\n{stderr}"))
+    Run::of(command.arg("127.0.0.1"))
+}
+
+/// The same, to the character, where nothing changes while they are asked.
+fn compare_exactly(host: &Host, reference: &Path) {
+    let asked = |program: &Path| run(host, program, &UNCHANGING).stdout;
+    let mut last = None;
+    for _ in 0..10 {
+        let (theirs, ours) = (asked(reference), asked(&built("ntpdc")));
+        if theirs == ours {
+            return;
+        }
+        last = Some((theirs, ours));
+    }
+    let (theirs, ours) = last.unwrap();
+    panic!("reference:\n{theirs}\n\nours:\n{ours}");
 }
 
 /// The same, at the latest at the third try: what the daemon has to say may change in between.
@@ -219,6 +241,7 @@ fn check(reference: &Reference, host: &Host, process: &Program) {
         || process.log(),
     );
     let program = reference.program("ntpdc");
+    compare_exactly(host, &program);
     for group in GROUPS {
         compare(host, &program, group);
     }

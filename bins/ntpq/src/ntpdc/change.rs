@@ -138,8 +138,8 @@ fn source(given: &Given, host_mode: u8, is_clock: bool) -> Result<Made, CommandE
     change.minimum_poll = polls.0 as u8;
     change.maximum_poll = polls.1 as u8;
     change.flags = flags;
-    change.hops = mode as u8;
-    change.key_id = HostOrder(key as u32);
+    change.hops = u8::try_from(mode).unwrap_or(u8::MAX);
+    change.key_id = HostOrder(u32::try_from(key).unwrap_or(u32::MAX));
     let items = [change.to_bytes()];
     Ok(Ok(PrivateRequest::with_items(
         RequestCode::CONFIGURE,
