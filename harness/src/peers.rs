@@ -35,6 +35,7 @@ impl Peers {
             "usr/lib/nagios/plugins/check_ntp_peer",
             "usr/share/munin/plugins/ntp_offset",
             "usr/share/munin/plugins/plugin.sh",
+            "usr/lib/collectd/ntpd.so",
         ]
         .iter()
         .all(|path| self.root.join(path).exists())

@@ -17,7 +17,7 @@ use nix::{
 
 /// The programs that are tested.
 /// Package ntpq makes ntpdc, ntpstat, ntp-wait and ntptrace as well.
-const PROGRAMS: [&str; 4] = ["ntpd", "ntp-keygen", "ntpq", "ntpdate"];
+const PROGRAMS: [&str; 6] = ["ntpd", "ntp-keygen", "ntpq", "ntpdate", "ntpviz", "ntpmon"];
 
 /// The program `name` of this workspace, built in the same profile as the caller.
 ///

@@ -361,6 +361,29 @@ fn check(reference: &Reference, host: &Host, process: &Program) {
     for line in LINES {
         compare(&line, &program, |program| said_to_line(host, program, line));
     }
+    screen(host);
+}
+
+/// The one screen tells of either daemon, in text and as a picture.
+fn screen(host: &Host) {
+    let ntpmon = |option: &[&str]| {
+        let mut command = host.command(built("ntpmon"));
+        Run::successfully(command.args(option).arg("127.0.0.1")).stdout
+    };
+    let text = ntpmon(&["--once"]);
+    for part in [
+        "Clock: synchronised",
+        "stratum 2",
+        "* 127.127.1.0: followed",
+        "frequency ",
+        "polls ",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let picture = ntpmon(&["--picture", "2", "--interval", "1"]);
+    for part in ["<svg ", "127.127.1.0", "watching", "</svg>"] {
+        assert!(picture.contains(part), "{part} in {picture}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The tools that people watch ntpd with, as they come from their packages, against our daemon: the
-//! Python programs of NTPsec, the checks of Nagios and its kin, a plugin of Munin, and the way in
-//! which Telegraf reads `ntpq -p`.
+//! Python programs of NTPsec, the checks of Nagios and its kin, a plugin of Munin, collectd, and the
+//! way in which Telegraf reads `ntpq -p`.
 
 #![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
@@ -17,6 +17,7 @@ server 192.0.2.7 noselect
 keys ntp.keys
 trustedkey 1
 controlkey 1
+enable mode7
 ";
 
 /// Gives a program a terminal of its own until each of the parts has been written there, for twelve
@@ -113,6 +114,7 @@ fn the_tools_that_people_run_understand_our_daemon() {
     ntpsec_programs(host, &peers);
     munin(host, &peers);
     telegraf(host, &peers);
+    collectd(host, &peers);
 }
 
 fn nagios(host: &Host, peers: &Peers) {
@@ -235,5 +237,37 @@ fn telegraf(host: &Host, peers: &Peers) {
             };
             assert!(is_number, "{name} in {row}");
         }
+    }
+}
+
+/// Its plugin asks by mode 7: for a summary of the sources, and for the kernel's clock.
+fn collectd(host: &Host, peers: &Peers) {
+    let root = peers.root().display();
+    host.write(
+        "collectd.conf",
+        &format!(
+            "BaseDir \".\"\nPIDFile \"collectd.pid\"\nHostname \"host\"\nInterval 1\n\
+             PluginDir \"{root}/usr/lib/collectd\"\n\
+             TypesDB \"{root}/usr/share/collectd/types.db\"\n\
+             LoadPlugin ntpd\nLoadPlugin csv\n\
+             <Plugin ntpd>\nHost \"127.0.0.1\"\nReverseLookups false\n</Plugin>\n\
+             <Plugin csv>\nDataDir \"stdout\"\n</Plugin>\n",
+        ),
+    );
+    // It is ended as soon as the last of the values is there.
+    let line = "stdbuf -oL $TOOLS/usr/sbin/collectd -f -C collectd.conf >collectd.log 2>&1 & \
+                for turn in $(seq 100); do \
+                    grep -q time_dispersion-LOCAL collectd.log && break; \
+                    sleep 0.1; \
+                done; kill $!; wait $!; cat collectd.log";
+    let run = shell(host, peers, line);
+    for value in [
+        "host/ntpd/frequency_offset-loop ",
+        "host/ntpd/time_offset-loop ",
+        "host/ntpd/time_offset-error ",
+        "host/ntpd/time_dispersion-LOCAL interval=1.000 ",
+        "host/ntpd/delay-192.0.2.7 ",
+    ] {
+        assert!(run.stdout.contains(value), "{value} in {run:?}");
     }
 }

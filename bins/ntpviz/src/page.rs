@@ -25,11 +25,12 @@ const MOST_CHARTS: usize = 16;
 const BARS: usize = 60;
 
 const PAGE_STYLE: &str = "\
-body{margin:0 auto;padding:1rem;max-width:60rem;font:16px/1.5 sans-serif;color:#222;background:#fff}
+body{margin:0 auto;padding:1rem;max-width:64rem;font:16px/1.5 sans-serif;color:#222;background:#fff}
 .chart{display:block;width:100%;height:auto;margin:1rem 0}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.2rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid #ccc}
+th,td{padding:.2rem .5rem;text-align:right;white-space:nowrap;border-bottom:1px solid #ccc}
 th:first-child,td:first-child{text-align:left}.note{color:#555}
+@media(max-width:30rem){.wide .chart{width:36rem}}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}th,td{border-color:#444}.note{color:#aaa}}
 ";
 
@@ -208,7 +209,7 @@ impl Page<'_> {
             .span(from, to)
             .range(least - edge, greatest + edge)
             .curve(Curve::new(title, points, gap(records, at)));
-        writeln!(f, "{}", chart.inline())
+        writeln!(f, "<div class=\"wide\">{}</div>", chart.inline())
     }
 }
 
@@ -248,7 +249,7 @@ fn histogram(title: &str, spread: &Spread, f: &mut fmt::Formatter<'_>) -> fmt::R
         .fold(chart, |chart, bin| {
             chart.bar(bin.from, bin.to, bin.count as f64)
         });
-    writeln!(f, "{}", chart.inline())
+    writeln!(f, "<div class=\"wide\">{}</div>", chart.inline())
 }
 
 /// What a chart does not show.
