@@ -1,5 +1,6 @@
 //! The answers to control messages (mode 6, RFC 9327): what ntpq asks.
 
+mod budget;
 mod clients;
 mod clock;
 mod counters;
@@ -12,15 +13,18 @@ mod system;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
+use ntp_keys::MacBuffer;
 use ntp_restrict::RestrictFlags;
 use ntp_wire::{
-    AssociationId, Leap,
+    AssociationId, KeyId, Leap,
     control::{
-        ControlHeader, ControlMessage, ErrorCode, Fragment, Fragments, Opcode, SystemStatus,
+        ControlHeader, ControlMac, ControlMessage, ErrorCode, Fragment, Fragments, Opcode,
+        SystemStatus,
     },
 };
 
 pub(crate) use self::{
+    budget::Budget,
     clients::Epoch,
     counters::FREQUENCY_TOLERANCE,
     listing::minute,
@@ -69,12 +73,52 @@ impl Engine {
         if header.response || header.error || header.more || header.offset != 0 {
             return Vec::new();
         }
+        // A host is no burden to itself, and the list of clients goes to proven addresses only.
+        let is_free = header.opcode == Opcode::READ_MRU || from.ip().is_loopback();
+        let now = self.now.monotonic;
+        if !is_free && !self.control_budget.allows(from.ip(), now) {
+            return Vec::new();
+        }
+        let signer = self.signer(&message, from);
         let leap = self.system.state.leap;
-        match self.answer(&message, local, from, restrictions) {
+        let mut answers = match self.answer(&message, local, from, restrictions) {
             Ok(Some(answer)) => in_fragments(&header, leap, &answer),
             Ok(None) => Vec::new(),
             Err(code) => emit(&header.refuse(leap, code), &[]).into_iter().collect(),
+        };
+        if let Some(key) = signer {
+            answers = self.signed(answers, key);
         }
+        if !is_free {
+            self.control_budget.charge(from.ip(), answers.len(), now);
+        }
+        answers
+    }
+
+    /// The trusted key of a right MAC of the message: the answer is signed with it, too.
+    fn signer(&self, message: &ControlMessage<'_>, from: SocketAddr) -> Option<KeyId> {
+        let is_right = |mac: &ControlMac<'_>| {
+            self.keys.trusted(mac.key_id).is_some_and(|entry| {
+                entry.allows(from.ip()) && entry.key().verify(mac.message, mac.digest)
+            })
+        };
+        message.macs().find(is_right).map(|mac| mac.key_id)
+    }
+
+    fn signed(&self, answers: Vec<Bytes>, id: KeyId) -> Vec<Bytes> {
+        let Some(entry) = self.keys.trusted(id) else {
+            return answers;
+        };
+        let sign = |answer: Bytes| {
+            let mut datagram = answer.to_vec();
+            datagram.resize(answer.len().next_multiple_of(8), 0);
+            let mut buffer = MacBuffer::new();
+            let digest = entry.key().mac(&datagram, &mut buffer);
+            datagram.extend_from_slice(&id.value().to_be_bytes());
+            datagram.extend_from_slice(digest);
+            Bytes::from(datagram)
+        };
+        answers.into_iter().map(sign).collect()
     }
 
     fn answer(
@@ -119,12 +163,7 @@ impl Engine {
         let Some(control) = self.control_key else {
             return false;
         };
-        message.macs().any(|mac| {
-            mac.key_id == control
-                && self.keys.trusted(control).is_some_and(|entry| {
-                    entry.allows(from.ip()) && entry.key().verify(mac.message, mac.digest)
-                })
-        })
+        self.signer(message, from) == Some(control)
     }
 
     /// The list of recent clients. Whoever does not give back a nonce that he was given at his

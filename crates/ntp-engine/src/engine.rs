@@ -42,7 +42,7 @@ use crate::{
     ServerView, Severity, Verdict, What,
     association::{Association, Source},
     authority::{Authority, TrustedKeys},
-    control::{Epoch, Nonces},
+    control::{Budget, Epoch, Nonces},
     event::Subject,
     jump::JumpWatch,
     leap::Leaps,
@@ -127,6 +127,7 @@ pub struct Engine {
     /// Private messages that were carried out lately.
     pub(crate) replays: Replays,
     pub(crate) nonces: Nonces,
+    pub(crate) control_budget: Budget,
     /// What the times of clients are told by.
     pub(crate) epoch: Epoch,
     /// The `ident` line.
@@ -228,6 +229,7 @@ impl Engine {
             control_counters: ControlCounters::default(),
             replays: Replays::default(),
             nonces,
+            control_budget: Budget::default(),
             epoch: Epoch::new(now),
             default_ident: rest.default_ident,
             slew: rest.slew,

@@ -15,6 +15,11 @@ pub(crate) struct Nonces {
 /// A nonce is good for so long, as in ntpd 4.2.8.
 const LIFETIME: core::time::Duration = core::time::Duration::from_secs(16);
 
+/// What a nonce begins with.
+const LETTER: char = 'e';
+/// Fifteen digits: nanoseconds of 36 years.
+const TIME: u64 = (1 << 60) - 1;
+
 impl Nonces {
     /// Nonces that nobody can make who does not know what `random` gave.
     pub(crate) fn new(random: &mut impl Rng) -> Self {
@@ -26,22 +31,26 @@ impl Nonces {
     }
 
     /// A nonce for `address`: 24 hexadecimal digits, a time and what proves it to be ours.
+    ///
+    /// The first is a letter: NTPsec's ntpq takes `0004e2…` for a number, and gives back another
+    /// text than it was given.
     pub(crate) fn make(&self, address: IpAddr, now: Monotonic) -> Option<String> {
-        let time = now.as_nanos();
+        let time = now.as_nanos() & TIME;
         let proof = self.proof(address, time)?;
-        Some(format!("{time:016x}{proof:08x}"))
+        Some(format!("{LETTER}{time:015x}{proof:08x}"))
     }
 
     /// Whether `nonce` is one that `address` was given a moment ago.
     pub(crate) fn is_valid(&self, nonce: &str, address: IpAddr, now: Monotonic) -> bool {
-        let Some((time, proof)) = nonce.split_at_checked(16) else {
-            return false;
+        let split = |digits: &'_ str| -> Option<(u64, u64)> {
+            let (time, proof) = digits.split_at_checked(15)?;
+            Some((hexadecimal(time, 15)?, hexadecimal(proof, 8)?))
         };
-        let (Some(time), Some(proof)) = (hexadecimal(time, 16), hexadecimal(proof, 8)) else {
+        let Some((time, proof)) = nonce.strip_prefix(LETTER).and_then(split) else {
             return false;
         };
         let age = now.since(Monotonic::from_nanos(time));
-        time <= now.as_nanos()
+        time <= now.as_nanos() & TIME
             && age <= LIFETIME
             && self.proof(address, time).map(u64::from) == Some(proof)
     }
@@ -86,6 +95,12 @@ mod tests {
         assert!(!nonces.is_valid(&nonce, here, Monotonic::START));
         let other = Nonces::new(&mut ChaCha12Rng::from_seed([2; 32]));
         assert!(!other.is_valid(&nonce, here, now));
+        // No reader may take it for a number.
+        for later in 0..1000 {
+            let now = now + core::time::Duration::from_millis(later);
+            let nonce = nonces.make(here, now).unwrap();
+            assert!(nonce.parse::<f64>().is_err(), "{nonce}");
+        }
         for wrong in [
             "",
             "00",

@@ -309,3 +309,67 @@ fn what_is_asked_for_by_name_comes_in_the_order_of_the_table() {
         }
     }
 }
+
+/// Whoever has not proven his address gets no more than a budget of datagrams; the list of clients
+/// and this host itself are not bound by it.
+#[test]
+fn nobody_is_flooded_with_answers() {
+    let mut lab = Lab::new(CONF);
+    let nonce = lab.nonce();
+    let request = Request::read_variables(AssociationId::SYSTEM, "");
+    let asked = lab.session.ask(&request, None, Monotonic::START).unwrap();
+    let flood = |lab: &mut Lab, from: &str| -> usize {
+        let from: SocketAddr = from.parse().unwrap();
+        (0..10_000).map(|_| lab.datagram(from, &asked).len()).sum()
+    };
+    // The last answer may have several, and the nonce was one.
+    let most = 3990..4010;
+    assert!(most.contains(&flood(&mut lab, "203.0.113.5:1000")));
+    assert_eq!(flood(&mut lab, "203.0.113.5:2000"), 0);
+    let wanted = format!("nonce={nonce}, frags=32");
+    assert!(lab.clients(&wanted).unwrap().is_ok());
+    assert!(most.contains(&flood(&mut lab, "203.0.113.6:1000")));
+    assert!(flood(&mut lab, "127.0.0.1:1000") >= 10_000);
+    lab.wait(Elapsed::from_secs(1));
+    assert!((195..210).contains(&flood(&mut lab, "203.0.113.5:1000")));
+}
+
+/// Answers to a right MAC carry one of the same key; without it nobody is signed for.
+#[test]
+fn signed_requests_have_signed_answers() {
+    let mut lab = Lab::new(CONF);
+    let all = Request::read_variables(AssociationId::SYSTEM, "");
+    let unknown = Request::read_variables(AssociationId::SYSTEM, "nosuch");
+    let answer = lab.ask(&all, Some(&key())).unwrap().unwrap();
+    assert!(answer.authentic);
+    assert!(
+        lab.ask(&ordered(b"ifstats"), Some(&key()))
+            .unwrap()
+            .unwrap()
+            .authentic
+    );
+    assert!(!lab.ask(&all, None).unwrap().unwrap().authentic);
+    let remote = lab.reader;
+    let mut lengths = |key: Option<&Credentials>| {
+        let asked = lab.session.ask(&unknown, key, Monotonic::START).unwrap();
+        let sent = lab.datagram(remote, &asked);
+        sent.iter().map(Vec::len).collect::<Vec<_>>()
+    };
+    assert_eq!(lengths(Some(&key())), [36]);
+    assert_eq!(lengths(None), [12]);
+    let mut wrong = key();
+    wrong.key = SymmetricKey::new(KeyAlgorithm::MD5, b"secrets").unwrap();
+    assert_eq!(lengths(Some(&wrong)), [12]);
+}
+
+/// Nobody is told of events by himself, whoever he is.
+#[test]
+fn traps_are_refused() {
+    let mut lab = Lab::new(CONF);
+    for opcode in [Opcode::SET_TRAP, Opcode::UNSET_TRAP] {
+        let request = Request::new(opcode, AssociationId::SYSTEM);
+        for key in [None, Some(&key())] {
+            assert_eq!(refused(lab.ask(&request, key)), ErrorCode::PERMISSION);
+        }
+    }
+}
