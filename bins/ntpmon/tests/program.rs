@@ -172,3 +172,40 @@ fn noise_does_not_keep_it_for_ever() {
     assert!(!content);
     assert!(complaint.contains("timed out"), "{complaint}");
 }
+
+#[test]
+fn no_value_harms_the_terminal_or_the_program() {
+    const NAMES: &str = "version stratum leap precision rootdelay rootdisp refid reftime clock peer \
+        tc offset frequency sys_jitter clk_wander tai expire srcadr srchost srcport dstadr reach \
+        flash hpoll ppoll hmode pmode delay jitter flags signature host ident autherror \
+        ntscookies nonce addr.0 last.0 first.0 ct.0 mv.0 rs.0 now last.newest";
+    let values: [&[u8]; 7] = [
+        b"\x1b]0;owned\x07\x1b[2J\x9b31m\xc2\x9b\r\x08\x7f",
+        b"\"\x1b[31m\x0b, \x00\"",
+        &[b'9'; 700],
+        b"-99999999999999999999.5",
+        b"0xffffffff.ffffffff",
+        b"2147483648",
+        b"\"",
+    ];
+    for value in values {
+        let port = serve(move |header| {
+            let mut data = Vec::new();
+            if header.opcode == Opcode::READ_STATUS {
+                data.extend([0, 1, 0xff, 0xff, 0, 2, 0x96, 0x1a]);
+            } else {
+                for name in NAMES.split_ascii_whitespace() {
+                    data.extend([name.as_bytes(), b"=", value, b", "].concat());
+                }
+            }
+            Ok((0xffff, data))
+        });
+        let (text, complaint, content) = once(port);
+        assert!(content && !complaint.contains("panicked"), "{complaint}");
+        let all = text + &complaint;
+        let bad = |letter: char| letter.is_control() && letter != '\n';
+        assert!(!all.chars().any(bad), "{all:?}");
+        // What is too long for the screen is cut.
+        assert!(all.lines().all(|line| line.chars().count() < 400), "{all}");
+    }
+}

@@ -168,6 +168,7 @@ const COMMANDS: &[Command] = {
         "reslist" Ordered(OrderedList::Restrictions), "", "show the restrictions in force";
         "rl" List, "[ assocID ]", "show the variables on the list of variables";
         "rmvars" RemoveVariables, "name[,...]", "take variables off the list of variables";
+        "rpeers" Peers(Columns::NameLast, false), "[ -4|-6 ]", "show the peers with their names at the end, whole";
         "rv" Read, "[ assocID ] [ varname1 ] [ varname2 ] [ varname3 ]", "show variables of the system or of an association";
         "saveconfig" SaveConfiguration, "filename", "have the daemon write its configuration to a file";
         "showvars" ShowVariables, "", "show the list of variables";

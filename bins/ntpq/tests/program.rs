@@ -95,6 +95,21 @@ ppoll=6, offset=-0.250, delay=1.500, jitter=0.125
     assert!(output.status.success());
 }
 
+/// NTPsec's table, for names that are long.
+#[test]
+fn names_may_come_last() {
+    let output = ntpq(daemon(), &["-c", "rpeers", "127.0.0.1"], "");
+    assert_eq!(
+        text(&output.stdout),
+        [
+            " st t when poll reach   delay   offset  jitter refid           T remote\n",
+            &"=".repeat(78),
+            "\n  1 u    -   64  377    1.500   -0.250   0.125 .GPS.           * 192.0.2.1\n",
+        ]
+        .concat()
+    );
+}
+
 #[test]
 fn errors_of_the_server_are_told_and_are_no_failure() {
     let output = ntpq(

@@ -21,6 +21,8 @@ pub enum Columns {
     AssociationId,
     /// `opeers`: our address, and the dispersion instead of the jitter.
     Local,
+    /// `rpeers`, of NTPsec: as `peers`, with the name at the end, where it may be long.
+    NameLast,
 }
 
 /// The column in front of all others where several servers are asked.
@@ -43,6 +45,9 @@ pub fn heading(columns: Columns, server: Option<ServerColumn<'_>>) -> String {
         }
         Columns::Local => {
             "     remote           local      st t when poll reach   delay   offset    disp"
+        }
+        Columns::NameLast => {
+            " st t when poll reach   delay   offset  jitter refid           T remote"
         }
     };
     match server {
@@ -106,22 +111,23 @@ pub fn row(
         .filter(|_| columns != Columns::Local)
         .unwrap_or_else(|| Escaped(address::host(peer.source, view).as_bytes()).to_string());
     let tally = association.status.selection().tally();
-    // Writing to a String cannot fail.
-    if view.wide && name.len() > 15 {
-        let _ = write!(text, "{tally}{name}\n{:17}", "");
-    } else {
-        let _ = write!(text, "{tally}{name:15.15} ");
-    }
     let second = peer.second_column(columns);
+    // Writing to a String cannot fail.
     let _ = match columns {
+        Columns::NameLast => Ok(()),
+        _ if view.wide && name.len() > 15 => write!(text, "{tally}{name}\n{:17}", ""),
+        _ => write!(text, "{tally}{name:15.15} "),
+    };
+    let _ = match columns {
+        Columns::NameLast => Ok(()),
         Columns::AssociationId => write!(text, "{second:9}{:<6}", association.id.value()),
-        _ => write!(text, "{second:15}"),
+        Columns::ReferenceId | Columns::Local => write!(text, "{second:15}"),
     };
     let last = match (columns, peer.jitter) {
         (Columns::Local, _) | (_, None) => peer.dispersion,
         (_, Some(jitter)) => jitter,
     };
-    let _ = writeln!(
+    let _ = write!(
         text,
         " {:2} {} {:>4.4} {:>4.4}  {:3o}  {:>7.7} {:>8.7} {:>7.7}",
         peer.stratum,
@@ -133,6 +139,10 @@ pub fn row(
         signed(peer.offset, 3),
         fixed(last, 3),
     );
+    if columns == Columns::NameLast {
+        let _ = write!(text, " {second:15} {tally} {name}");
+    }
+    text.push('\n');
     Some(text)
 }
 
