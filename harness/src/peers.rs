@@ -28,7 +28,8 @@ impl Peers {
     }
 
     /// Whether the tools are there that people watch ntpd with: the packages `python3-ntp`,
-    /// `monitoring-plugins-basic`, `munin-plugins-core` and `munin-common` beside NTPsec's, and Debian's Python.
+    /// `monitoring-plugins-basic`, `munin-plugins-core`, `munin-common` and `collectd-core` beside
+    /// NTPsec's, and Debian's Python.
     pub fn has_tools(&self) -> bool {
         [
             "usr/lib/python3/dist-packages/ntp",

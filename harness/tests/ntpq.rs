@@ -10,7 +10,7 @@ use std::{
 };
 
 use meridian_harness::{
-    Host, Network, Program, Reference, Run, built, can_make_networks, skip, wait_for,
+    Host, Network, Peers, Program, Reference, Run, built, can_make_networks, skip, wait_for,
 };
 
 const CONF: &str = "\
@@ -409,7 +409,34 @@ fn both_say_the_same_of_both_daemons() {
     let our_daemon = ours.start(&mut command, "ntpd.log");
     check(&reference, theirs, &their_daemon);
     check(&reference, ours, &our_daemon);
+    drop(their_daemon);
+    ntpsec(&reference, theirs);
     saves(ours, &reference.program("ntpq"));
+}
+
+/// Of NTPsec's daemon our ntpq says what the reference's does, where it is at hand. It has no local
+/// clock, so it is not synchronised.
+fn ntpsec(reference: &Reference, host: &Host) {
+    let Some(peers) = Peers::find() else {
+        skip("ntpq with NTPsec's daemon", "it is not at hand");
+        return;
+    };
+    // It lets nobody ask unless it is told to.
+    let text = CONF.replace("saveconfigdir .\n", "restrict 127.0.0.1\nrestrict ::1\n");
+    host.write("ntpsec.conf", &text);
+    let daemon = peers.ntpsec(host, &PathBuf::from("ntpsec.conf"));
+    wait_for(
+        Duration::from_secs(60),
+        "NTPsec's daemon to answer",
+        || host.ask("rv 0 stratum").contains("stratum=").then_some(()),
+        || daemon.log(),
+    );
+    let program = reference.program("ntpq");
+    // Of its addresses it says less than the reference's ntpq wants, which that warns of in each row.
+    let groups = GROUPS.iter().filter(|group| !group.contains(&"ifstats"));
+    for group in groups {
+        compare(*group, &program, |program| said(host, program, group));
+    }
 }
 
 /// What was changed is saved, in a new file for the owner alone, and starts a daemon.
