@@ -60,19 +60,23 @@ pub(crate) enum NotFound {
     Ambiguous,
 }
 
+/// Commands that ntpq 4.2.8 has not: what is short for one of its own stays short for that.
+const NEW: [&str; 2] = ["ntsinfo", "rpeers"];
+
 /// The command of that name, or the only one whose name begins so.
 pub(crate) fn find(name: &str) -> Result<&'static Command, NotFound> {
     let name = if name == "?" { "help" } else { name };
     if let Some(command) = COMMANDS.iter().find(|command| command.name == name) {
         return Ok(command);
     }
-    let mut candidates = COMMANDS
+    let candidates = COMMANDS
         .iter()
         .filter(|command| command.name.starts_with(name));
-    match (candidates.next(), candidates.next()) {
-        (Some(command), None) => Ok(command),
-        (Some(_), Some(_)) => Err(NotFound::Ambiguous),
-        (None, _) => Err(NotFound::Unknown),
+    let (new, old): (Vec<_>, Vec<_>) = candidates.partition(|command| NEW.contains(&command.name));
+    match (old.as_slice(), new.as_slice()) {
+        ([command], _) | ([], [command]) => Ok(command),
+        ([], []) => Err(NotFound::Unknown),
+        _ => Err(NotFound::Ambiguous),
     }
 }
 
@@ -155,6 +159,7 @@ const COMMANDS: &[Command] = {
         "mrulist" MostRecentlyUsed, "[ tag=value ] [ tag=value ] [ tag=value ] [ tag=value ]", "list recent clients; tags: mincount=N resall=0xBITS resany=0xBITS maxlstint=SECONDS laddr=ADDRESS sort=[-]lstint|avgint|addr|count; kod, limited";
         "mrv" ReadRange, "assocIDlow assocIDhigh [ name=value[,...] ]", "show variables of several associations";
         "ntpversion" NtpVersion, "[ version number ]", "set the version that requests claim";
+        "ntsinfo" Summary(Summary::NetworkTimeSecurity), "", "show counters of Network Time Security";
         "opeers" Peers(Columns::Local, false), "[ -4|-6 ]", "show the peers with our addresses";
         "passociations" Associations { all: false, again: false }, "", "show the associations that were last read, without asking again";
         "passwd" Password, "[ password ]", "tell the password of the key that signs requests";
@@ -198,6 +203,9 @@ mod tests {
         assert_eq!(name("pe"), Ok("peers"));
         assert_eq!(name("rv"), Ok("rv"));
         assert_eq!(name("?"), Ok("help"));
+        assert_eq!(name("n"), Ok("ntpversion"));
+        assert_eq!(name("nts"), Ok("ntsinfo"));
+        assert_eq!(name("rp"), Ok("rpeers"));
         assert_eq!(name("pass"), Err(NotFound::Ambiguous));
         assert_eq!(name("r"), Err(NotFound::Ambiguous));
         assert_eq!(name("nosuch"), Err(NotFound::Unknown));

@@ -37,6 +37,8 @@ pub enum Summary {
     Monitor,
     /// `authinfo`: symmetric keys.
     Authentication,
+    /// `ntsinfo`: Network Time Security, of servers that know it; NTPsec's words.
+    NetworkTimeSecurity,
     /// `iostats`: input and output.
     InputOutput,
     /// `timerstats`: the timer.
@@ -113,6 +115,7 @@ impl Summary {
             Self::Packets => PACKETS,
             Self::Monitor => MONITOR,
             Self::Authentication => AUTHENTICATION,
+            Self::NetworkTimeSecurity => NETWORK_TIME_SECURITY,
             Self::InputOutput => INPUT_OUTPUT,
             Self::Timers => TIMERS,
             Self::Peer => PEER,
@@ -246,6 +249,43 @@ const AUTHENTICATION: &[Row] = &[
     ("authkexpired", "expired keys:", Show::Text),
     ("authencrypts", "encryptions:", Show::Text),
     ("authdecrypts", "decryptions:", Show::Text),
+];
+
+/// What both Meridian's and NTPsec's daemon count: who asks for more learns nothing at all.
+const NETWORK_TIME_SECURITY: &[Row] = &[
+    ("nts_server_recv_good", "NTS server recvs good:", Show::Text),
+    (
+        "nts_server_recv_bad",
+        "NTS server recvs w error:",
+        Show::Text,
+    ),
+    ("nts_server_send", "NTS server sends:", Show::Text),
+    ("nts_cookie_make", "NTS make cookies:", Show::Text),
+    (
+        "nts_cookie_decode_old",
+        "NTS decode cookies old:",
+        Show::Text,
+    ),
+    (
+        "nts_cookie_decode_old2",
+        "NTS decode cookies old2:",
+        Show::Text,
+    ),
+    (
+        "nts_cookie_decode_older",
+        "NTS decode cookies older:",
+        Show::Text,
+    ),
+    (
+        "nts_cookie_decode_too_old",
+        "NTS decode cookies too old:",
+        Show::Text,
+    ),
+    (
+        "nts_cookie_decode_error",
+        "NTS decode cookies error:",
+        Show::Text,
+    ),
 ];
 
 const INPUT_OUTPUT: &[Row] = &[
