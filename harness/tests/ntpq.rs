@@ -432,10 +432,17 @@ fn ntpsec(reference: &Reference, host: &Host) {
         || daemon.log(),
     );
     let program = reference.program("ntpq");
-    // Of its addresses it says less than the reference's ntpq wants, which that warns of in each row.
+    // Of its addresses it says less than the reference's ntpq wants, which warns of that in each row;
+    // and in `filtdelay` of a source that never answered it sends octets at random.
+    let is_at_random = |line: &&&str| {
+        let mut starts = ["rv &", "rl &", "mrl", "mrv &2"].iter();
+        starts.any(|start| line.starts_with(start))
+    };
     let groups = GROUPS.iter().filter(|group| !group.contains(&"ifstats"));
     for group in groups {
-        compare(*group, &program, |program| said(host, program, group));
+        let lines = group.iter().filter(|line| !is_at_random(line));
+        let lines: Vec<&str> = lines.copied().collect();
+        compare(&lines, &program, |program| said(host, program, &lines));
     }
 }
 
