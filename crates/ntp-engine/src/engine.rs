@@ -138,6 +138,7 @@ pub struct Engine {
     awaited_hosts: Vec<(u16, Restriction)>,
     next_host: u16,
     pub(crate) resets: reset::Resets,
+    told_stratum: words::ToldStratum,
     outputs: VecDeque<Output>,
 }
 
@@ -236,6 +237,7 @@ impl Engine {
             awaited_hosts: Vec::new(),
             next_host: 0,
             resets: reset::Resets::new(now.monotonic),
+            told_stratum: words::ToldStratum::default(),
             outputs: VecDeque::new(),
         };
         engine.system_event(SystemEvent::Restart, "");

@@ -6,7 +6,7 @@ use std::{net::IpAddr, time::Duration as Elapsed};
 
 use ntp_engine::{Engine, Setup};
 use ntp_sim::{ClockModel, Delay, HostClock, Link, Loss, PlainServer, World};
-use ntp_wire::{Duration, Ppm, Timestamp};
+use ntp_wire::{Duration, Ppm, Stratum, Timestamp};
 
 const MINUTE: Elapsed = Elapsed::from_secs(60);
 
@@ -35,12 +35,19 @@ fn client_of(servers: &[i32], conf: &str, ahead: Duration) -> World {
 
 /// From now on the server 10.0.0.`last` is ahead by so many milliseconds.
 fn set(world: &mut World, last: u8, ahead: i32) {
+    set_at(world, last, ahead, Stratum::PRIMARY);
+}
+
+/// From now on it is of this stratum, too.
+fn set_at(world: &mut World, last: u8, ahead: i32, stratum: Stratum) {
     let model = ClockModel {
         offset: Duration::from_millis(ahead),
         ..ClockModel::default()
     };
     let clock = HostClock::new(model, world.true_time(), world.now(), [last; 32]);
-    world.add_server(address(last), PlainServer::new(clock));
+    let mut server = PlainServer::new(clock);
+    server.stratum = stratum;
+    world.add_server(address(last), server);
 }
 
 fn lines<'a>(world: &'a World, part: &str) -> Vec<&'a str> {
@@ -116,6 +123,28 @@ fn a_source_at_the_edge_does_not_fill_the_log() {
     }
     // Four hours: two lines in half an hour at most.
     let said = lines(&world, "10.0.0.3: ").len();
+    assert!((2..=17).contains(&said), "{said}");
+}
+
+#[test]
+fn another_stratum_is_told_of_and_not_at_every_turn() {
+    let conf = "tinker freq -5\nserver 10.0.0.1 iburst minpoll 4 maxpoll 4";
+    let mut world = client_of(&[], conf, Duration::from_millis(3));
+    set(&mut world, 1, 0);
+    world.run(MINUTE * 60);
+    let told = "this host is of stratum ";
+    assert!(lines(&world, told).is_empty(), "{:#?}", world.host(0).log());
+    set_at(&mut world, 1, 0, Stratum::new(4));
+    world.run(MINUTE * 60);
+    let said = lines(&world, told);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("of stratum 5 now, not of 2: "), "{said:?}");
+    for turn in 0..40 {
+        set_at(&mut world, 1, 0, Stratum::new(2 + turn % 2));
+        world.run(MINUTE * 6);
+    }
+    // Four hours: a line in a quarter of an hour at most.
+    let said = lines(&world, told).len();
     assert!((2..=17).contains(&said), "{said}");
 }
 

@@ -126,6 +126,7 @@ impl Engine {
         self.steer();
         self.vote_leap();
         self.tell_clock();
+        self.tell_stratum();
         self.publish();
         self.record_loop();
         if self.one_shot {

@@ -3,7 +3,7 @@
 use std::time::Duration as Elapsed;
 
 use ntp_discipline::{SystemEvent, Tally};
-use ntp_wire::{Monotonic, control::Flash};
+use ntp_wire::{Monotonic, Stratum, control::Flash};
 
 use super::{Engine, is_local};
 use crate::{
@@ -44,6 +44,10 @@ pub(crate) struct Told {
     /// That it proved who it is.
     pub(super) authentic: bool,
 }
+
+/// The stratum that the log was told of, and when.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ToldStratum(Option<(Stratum, Monotonic)>);
 
 impl Flaw {
     fn of(association: &Association) -> Option<Self> {
@@ -212,6 +216,26 @@ impl Engine {
                  this clock"
             ),
         }
+    }
+
+    /// Tells that the stratum of this host is another than it was.
+    pub(super) fn tell_stratum(&mut self) {
+        let now = self.now.monotonic;
+        let stratum = self.system.state.stratum;
+        match self.told_stratum.0 {
+            Some((told, _)) if told == stratum => return,
+            Some((_, at)) if now.since(at) < PAUSE => return,
+            Some((told, _)) => self.note(
+                Severity::Information,
+                format!(
+                    "this host is of stratum {stratum} now, not of {told}: its source is, or it \
+                     follows another"
+                ),
+            ),
+            // That it follows somebody at all is said already.
+            None => {}
+        }
+        self.told_stratum = ToldStratum(Some((stratum, now)));
     }
 
     /// Tells, once until the source is lost, that its packets are authentic.
