@@ -5,7 +5,6 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
 };
 
 use tempfile::TempDir;
@@ -55,8 +54,7 @@ impl Network {
     ///
     /// If the system refuses; see [`can_make_networks`].
     pub fn new() -> io::Result<Self> {
-        let prefix = unique_prefix();
-        let directory = tempfile::tempdir()?;
+        let (directory, prefix) = unique()?;
         let host = |name, last: u8| {
             let letter = if last == 1 { 's' } else { 'c' };
             Host::new(format!("{prefix}{letter}"), name, last, directory.path())
@@ -91,11 +89,14 @@ impl Drop for Network {
     }
 }
 
-/// What the names of this test's namespaces begin with.
-pub(crate) fn unique_prefix() -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("mer{}x{number}", std::process::id())
+/// A directory for a network of this test, and what the names of its namespaces begin with: by
+/// chance, as the directory's, for a process that was killed leaves its namespaces behind, and its
+/// number may come again.
+pub(crate) fn unique() -> io::Result<(TempDir, String)> {
+    let directory = tempfile::Builder::new().prefix("mer").tempdir()?;
+    let name = directory.path().file_name().unwrap_or_default();
+    let prefix = name.to_string_lossy().into_owned();
+    Ok((directory, prefix))
 }
 
 impl Host {

@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use tempfile::TempDir;
 
-use crate::host::{Host, ip, unique_prefix};
+use crate::host::{Host, ip, unique};
 
 /// Hosts that all hear each other, broadcasts and multicasts too; gone when it is dropped.
 #[derive(Debug)]
@@ -21,9 +21,8 @@ impl Lan {
     ///
     /// If the system refuses; see [`can_make_networks`](crate::can_make_networks).
     pub fn new(names: &[&'static str]) -> io::Result<Self> {
-        let prefix = unique_prefix();
+        let (directory, prefix) = unique()?;
         let switch = format!("{prefix}w");
-        let directory = tempfile::tempdir()?;
         ip(&["netns", "add", &switch])?;
         let mut lan = Self {
             hosts: Vec::new(),

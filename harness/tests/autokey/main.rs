@@ -11,7 +11,39 @@ mod strength;
 mod trail;
 mod wire;
 
+use std::thread;
+
 use meridian_harness::{Host, Program, Reference, built, can_make_networks, skip};
+
+/// Beside each other, for the programs mostly wait.
+#[test]
+fn trails_new_keys_and_other_strengths() {
+    let Some(reference) = reference("trails of Autokey, new keys, other digests and keys") else {
+        return;
+    };
+    let reference = &reference;
+    thread::scope(|scope| {
+        let parts = [
+            (
+                "trails",
+                scope.spawn(|| trail::trails_over_three_hosts(reference)),
+            ),
+            (
+                "new keys",
+                scope.spawn(|| renewal::clients_stay_with_a_server_that_gets_new_keys(reference)),
+            ),
+            (
+                "strengths",
+                scope.spawn(|| strength::other_digests_keys_and_signatures(reference)),
+            ),
+        ];
+        let failed: Vec<&str> = parts
+            .into_iter()
+            .filter_map(|(name, part)| part.join().is_err().then_some(name))
+            .collect();
+        assert!(failed.is_empty(), "failed: {failed:?}, see above");
+    });
+}
 
 /// Whose program it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// So many networks at once: the programs mostly wait.
-const AT_ONCE: usize = 14;
+const AT_ONCE: usize = 18;
 
 const PAIRS: [(Whose, Whose); 3] = [(Ours, References), (References, Ours), (Ours, Ours)];
 

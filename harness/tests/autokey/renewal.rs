@@ -6,9 +6,7 @@ use std::{thread, time::Duration};
 use meridian_harness::{Host, Listed, Network, Program, Reference, Tap, value_of, wait_for};
 use nix::sys::signal::Signal;
 
-use crate::{
-    Ours, References, Whose, cell::wait_for_server, keygen, reference, start, wire::Messages,
-};
+use crate::{Ours, References, Whose, cell::wait_for_server, keygen, start, wire::Messages};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -133,12 +131,7 @@ fn check(reference: &Reference, client: Whose) {
     }
 }
 
-#[test]
-fn clients_stay_with_a_server_that_gets_new_keys() {
-    let Some(reference) = reference("a server with new keys") else {
-        return;
-    };
-    let reference = &reference;
+pub(crate) fn clients_stay_with_a_server_that_gets_new_keys(reference: &Reference) {
     thread::scope(|scope| {
         for client in [Ours, References] {
             scope.spawn(move || check(reference, client));

@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use meridian_harness::{Listed, Network, Reference, value_of, wait_for};
 
-use crate::{Ours, References, Whose, cell::wait_for_server, keygen, reference, start};
+use crate::{Ours, References, Whose, cell::wait_for_server, keygen, start};
 
 const PATIENCE: Duration = Duration::from_secs(100);
 
@@ -98,12 +98,7 @@ fn check(reference: &Reference, server: Whose, client: Whose, variant: Variant) 
     }
 }
 
-#[test]
-fn other_digests_keys_and_signatures() {
-    let Some(reference) = reference("Autokey with other digests and keys") else {
-        return;
-    };
-    let reference = &reference;
+pub(crate) fn other_digests_keys_and_signatures(reference: &Reference) {
     let digest = |crypto| Variant { crypto, ..USUAL };
     let both = |keys, scheme| Variant {
         server_keys: keys,

@@ -4,9 +4,7 @@ use std::{thread, time::Duration};
 
 use meridian_harness::{Host, Lan, Listed, Program, Reference, Tap, value_of, wait_for};
 
-use crate::{
-    Ours, References, Whose, cell::wait_for_server, keygen, reference, start, wire::Messages,
-};
+use crate::{Ours, References, Whose, cell::wait_for_server, keygen, start, wire::Messages};
 
 /// Two dances, one after the other.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -146,12 +144,7 @@ fn follows(host: &Host, group: bool) -> bool {
     listed.is_followed() && listed.authentication == "ok" && flags & 0xfffd == wanted
 }
 
-#[test]
-fn trails_over_three_hosts() {
-    let Some(reference) = reference("trails of certificates over three hosts") else {
-        return;
-    };
-    let reference = &reference;
+pub(crate) fn trails_over_three_hosts(reference: &Reference) {
     thread::scope(|scope| {
         for programs in [
             [Ours, Ours, Ours],
