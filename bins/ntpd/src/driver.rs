@@ -13,7 +13,7 @@ use mio::{Events, Poll, Token, Waker};
 use ntp_conf::{AddressFamily, Config};
 use ntp_discipline::{Adjustment, Clock};
 use ntp_engine::{Engine, Exit, Input, Output, Work};
-use ntp_os::{AddressWatch, Batch, Departures, Family, Outbox, Resolver, SystemClock};
+use ntp_os::{AddressWatch, Batch, Cards, Departures, Family, Outbox, Resolver, SystemClock};
 use ntp_wire::Monotonic;
 
 use self::interfaces::{SETTLING, watch_addresses};
@@ -63,6 +63,8 @@ pub(crate) struct Driver {
     identity: Option<IdentityWatch>,
     /// There if `xdp` is configured and the kernel can.
     answers: Option<DriverAnswers>,
+    /// There if `hwtimestamp` is configured and a card can.
+    cards: Option<Cards>,
     nts: Nts,
     log: Log,
     statistics: StatisticsFiles,
@@ -97,6 +99,7 @@ pub(crate) struct Parts {
     pub(crate) scan_interval: Option<Elapsed>,
     pub(crate) threads: u16,
     pub(crate) metrics: Option<MetricsServer>,
+    pub(crate) cards: Option<Cards>,
 }
 
 /// How the daemon ended.
@@ -116,6 +119,7 @@ impl Driver {
             poll,
             identity,
             answers,
+            cards,
             nts,
             log,
             statistics,
@@ -147,6 +151,7 @@ impl Driver {
             team: None,
             identity,
             answers,
+            cards,
             nts,
             log,
             statistics,
@@ -366,6 +371,9 @@ impl Driver {
             }
         }
         let result = self.clock.adjust(&asked);
+        if let (Some(cards), Adjustment::Step(_)) = (&self.cards, asked) {
+            cards.clock_was_set();
+        }
         let now = self.clock.read();
         self.engine
             .handle(now, Input::ClockChanged { asked, result });

@@ -2,6 +2,7 @@
 //! time; see the guide for its configuration.
 
 mod arguments;
+mod cards;
 mod configuration;
 mod drift;
 mod driver;

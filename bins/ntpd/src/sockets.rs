@@ -19,8 +19,8 @@ use crate::{log::Log, team::Team, token};
 pub(crate) struct Sockets {
     port: u16,
     choice: Choice,
-    /// The class of what is sent.
-    dscp: u8,
+    /// How they are opened.
+    options: SocketOptions,
     /// How many threads may want a socket of their own at each address.
     siblings: u16,
     open: Vec<Open>,
@@ -50,11 +50,11 @@ struct Open {
 impl Sockets {
     /// `threads` other threads may want a socket of their own at each address: they are opened with
     /// the first, since somebody else may have the rights to do so later.
-    pub(crate) fn new(port: u16, choice: Choice, dscp: u8, threads: u16) -> Self {
+    pub(crate) fn new(port: u16, choice: Choice, options: SocketOptions, threads: u16) -> Self {
         Self {
             port,
             choice,
-            dscp,
+            options,
             siblings: threads,
             open: Vec::new(),
             many: Vec::new(),
@@ -175,11 +175,7 @@ impl Sockets {
         interface: u32,
         registry: &Registry,
     ) -> Result<usize, BindError> {
-        let options = SocketOptions {
-            dscp: self.dscp,
-            ..SocketOptions::default()
-        };
-        let mut socket = NtpSocket::bind(address, &options)?;
+        let mut socket = NtpSocket::bind(address, &self.options)?;
         let token = Token(self.next_token);
         registry
             .register(&mut socket, token, Interest::READABLE)
@@ -200,11 +196,9 @@ impl Sockets {
         let Some(open) = self.open.last_mut().filter(|_| self.siblings > 0) else {
             return;
         };
-        let options = SocketOptions {
-            dscp: self.dscp,
-            ..SocketOptions::default()
-        };
-        let opened = open.socket.open_siblings(self.siblings.into(), &options);
+        let opened = open
+            .socket
+            .open_siblings(self.siblings.into(), &self.options);
         match opened {
             Ok(siblings) => open.siblings = siblings,
             Err(error) => log.information(&format!(
@@ -411,7 +405,11 @@ mod tests {
     fn what_is_sent_has_the_class_that_was_asked_for() {
         let poll = Poll::new().unwrap();
         for dscp in [0, 10, 46] {
-            let mut sockets = Sockets::new(0, Choice::default(), dscp, 0);
+            let options = SocketOptions {
+                dscp,
+                ..SocketOptions::default()
+            };
+            let mut sockets = Sockets::new(0, Choice::default(), options, 0);
             let loopback = (Ipv4Addr::LOCALHOST, 0).into();
             sockets.listen(loopback, "lo", 0, poll.registry()).unwrap();
             let class = getsockopt(&sockets.open[0].socket, sockopt::Ipv4Tos).unwrap();

@@ -16,14 +16,14 @@ use ntp_discipline::Clock;
 use ntp_engine::{Engine, ProgramDescription, Setup};
 use ntp_keys::KeyTable;
 use ntp_os::{
-    Account, ClockSpec, Family, OpenClockError, Readiness, SystemClock, change_root, daemonise,
-    raise_priority, resolve, write_pid_file,
+    Account, ClockSpec, Family, OpenClockError, Readiness, SocketOptions, SystemClock, change_root,
+    daemonise, raise_priority, resolve, write_pid_file,
 };
 use ntp_wire::Timestamp;
 
 use crate::{
     arguments::Arguments,
-    configuration, drift,
+    cards, configuration, drift,
     driver::{Driver, Ended, Parts},
     driver_answers::DriverAnswers,
     identity,
@@ -132,6 +132,7 @@ fn serve(
         return Err(StartError::TwoChoices);
     }
     let threads = config.threads.unwrap_or_else(processors);
+    let cards = cards::open(&config.hardware_timestamps, &mut log);
     let mut sockets = Sockets::new(
         arguments.port,
         Choice {
@@ -142,7 +143,11 @@ fn serve(
             rules: config.interfaces.clone(),
             hearing: Hearing::of(&config),
         },
-        config.dscp,
+        SocketOptions {
+            dscp: config.dscp,
+            cards: cards.clone(),
+            ..SocketOptions::default()
+        },
         // One of them is enough for few clients, and has the daemon's own sockets.
         match threads {
             1 => 0,
@@ -199,6 +204,9 @@ fn serve(
     if let Some(account) = account {
         account.assume(matches!(arguments.clock, ClockSpec::Kernel))?;
     }
+    if let Some(cards) = &cards {
+        cards::start(cards, &mut log);
+    }
     let scan_interval = match arguments.update_interval {
         0 => None,
         seconds => Some(Elapsed::from_secs(seconds.max(60).into())),
@@ -217,6 +225,7 @@ fn serve(
         scan_interval,
         threads,
         metrics,
+        cards,
     })?;
     readiness.ready()?;
     Ok(driver.run()?)

@@ -190,6 +190,10 @@ impl Builder {
             "broadcastclient" | "multicastclient" | "manycastserver" | "ttl" => {
                 config.groups = changed(&config.groups, |groups| groups.read(keyword, reader))?;
             }
+            "hwtimestamp" => {
+                config.hardware_timestamps =
+                    changed(&config.hardware_timestamps, |cards| cards.read(reader))?;
+            }
             "xdp" => {
                 let xdp = XdpInterface::read(reader)?;
                 config.xdp.retain(|known| known.name != xdp.name);

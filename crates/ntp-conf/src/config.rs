@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use ntp_wire::Duration;
 
 use crate::{
-    Association, Crypto, Discard, Groups, InterfaceRule, Keys, LogMask, Metrics, Mru, Nts,
-    ReferenceClock, Restriction, Statistics, Switch, Switches, Tinker, Tos, XdpInterface, decimal,
-    discipline::Discipline, line::Line,
+    Association, Crypto, Discard, Groups, HardwareTimestamps, InterfaceRule, Keys, LogMask,
+    Metrics, Mru, Nts, ReferenceClock, Restriction, Statistics, Switch, Switches, Tinker, Tos,
+    XdpInterface, decimal, discipline::Discipline, line::Line,
 };
 
 /// A configuration. [`Default`] is that of an empty file, with the reference's values.
@@ -71,6 +71,8 @@ pub struct Config {
     /// `threads`: how many threads answer requests, 1 to 64; `None` is as many as there are
     /// processors.
     pub threads: Option<u16>,
+    /// `hwtimestamp`: interfaces whose cards stamp packets.
+    pub hardware_timestamps: HardwareTimestamps,
     /// `xdp`: interfaces whose drivers answer plain requests.
     pub xdp: Vec<XdpInterface>,
     /// `metrics`: where monitoring systems are answered; `None` is nowhere.
@@ -126,6 +128,7 @@ impl Default for Config {
             broadcast_delay: decimal::milliseconds(4),
             groups: Groups::default(),
             threads: None,
+            hardware_timestamps: HardwareTimestamps::default(),
             xdp: Vec::new(),
             metrics: None,
             dscp: 46,
@@ -201,6 +204,7 @@ impl Config {
         self.discard.write(out);
         self.mru.write(out);
         self.interfaces.iter().for_each(|rule| rule.write(out));
+        self.hardware_timestamps.write(out);
         self.xdp.iter().for_each(|xdp| xdp.write(out));
         self.metrics.iter().for_each(|metrics| metrics.write(out));
         self.restrictions

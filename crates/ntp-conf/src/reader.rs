@@ -142,6 +142,22 @@ impl<'a> Reader<'a> {
         Ok(word.text.clone())
     }
 
+    /// The name of a network interface; `example` is a line that is right.
+    pub(crate) fn interface_name(&mut self, example: &str) -> Result<String, Problem> {
+        /// What the kernel takes as a name, in octets.
+        const LONGEST: usize = 15;
+        let word = self.expect("the name of an interface")?;
+        let name = &word.text;
+        if name.is_empty() || name.len() > LONGEST || name.contains('/') {
+            return Err(Problem::error(
+                &word.span,
+                "this is no name of an interface",
+                format!("write for example `{example}`; `ip link` lists them"),
+            ));
+        }
+        Ok(name.clone())
+    }
+
     pub(crate) fn path(&mut self, what: &str) -> Result<PathBuf, Problem> {
         self.text(what).map(PathBuf::from)
     }

@@ -15,19 +15,8 @@ pub struct XdpInterface {
 }
 
 impl XdpInterface {
-    /// What the kernel takes as a name, in octets.
-    const LONGEST_NAME: usize = 15;
-
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
-        let word = reader.expect("the name of an interface")?;
-        let name = word.text.clone();
-        if name.is_empty() || name.len() > Self::LONGEST_NAME || name.contains('/') {
-            return Err(Problem::error(
-                &word.span,
-                "this is no name of an interface",
-                "write for example `xdp eth0`; `ip link` lists them",
-            ));
-        }
+        let name = reader.interface_name("xdp eth0")?;
         let generic = reader.take_if("generic").is_some();
         reader.end()?;
         Ok(Self { name, generic })

@@ -24,6 +24,8 @@
 //!   the kernel notes when a datagram arrives or leaves; a [`ClockReader`] is for other threads
 //! - datagrams: [`NtpSocket`], opened with [`SocketOptions`], fills a [`Batch`] of [`Datagram`]s,
 //!   sends what an [`Outbox`] holds, and tells by [`Departures`] when it left
+//! - stamps of network cards: [`Cards`] with a clock of their own, which
+//!   [`SocketOptions::cards`] hands to sockets
 //! - answers from the network driver: [`DriverResponder`], which is attached to interfaces and told
 //!   a [`Moment`] to answer from and [`SourceRule`]s
 //! - addresses and names: [`interfaces`], [`AddressWatch`], [`host_name`], [`reverse_name`], [`resolve`], and
@@ -39,6 +41,7 @@
 //! asked for.
 
 mod address_watch;
+mod card;
 mod clock;
 mod daemon;
 mod file;
@@ -53,6 +56,7 @@ mod syslog;
 mod xdp;
 
 pub use address_watch::AddressWatch;
+pub use card::{Card, CardError, Cards};
 pub use clock::{ClockReader, ClockSpec, ClockSpecError, OpenClockError, SystemClock, VirtualSpec};
 pub use daemon::{DaemonError, Readiness, daemonise};
 pub use file::{FileContents, ReadFileError, read_file, write_atomically, write_pid_file};

@@ -24,6 +24,7 @@ pub use self::{
     departure::{Departure, Departures},
     outbox::Outbox,
 };
+use crate::Cards;
 
 /// A UDP socket bound to one address: it does not block, notes when each datagram arrived and to
 /// which of the machine's addresses, and can answer from that address.
@@ -67,6 +68,8 @@ pub struct SocketOptions {
     pub dscp: u8,
     /// The octets of received datagrams that the kernel is asked to keep; it may allow less.
     pub receive_buffer: usize,
+    /// Network cards whose stamps are taken rather than the kernel's.
+    pub cards: Option<Cards>,
 }
 
 impl Default for SocketOptions {
@@ -75,6 +78,7 @@ impl Default for SocketOptions {
             reuse_address: false,
             dscp: 46,
             receive_buffer: 1 << 19,
+            cards: None,
         }
     }
 }
@@ -90,7 +94,7 @@ impl NtpSocket {
     }
 
     fn open(address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
-        Self::bound(Self::prepare(address, options)?, address)
+        Self::bound(Self::prepare(address, options)?, address, options)
     }
 
     fn prepare(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
@@ -125,16 +129,16 @@ impl NtpSocket {
         Ok(socket)
     }
 
-    fn bound(socket: Socket, address: SocketAddr) -> io::Result<Self> {
+    fn bound(socket: Socket, address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
         socket.bind(&address.into())?;
         let local_address = socket
             .local_addr()?
             .as_socket()
             .ok_or(ErrorKind::AddrNotAvailable)?;
         Ok(Self {
+            stamping: Stamping::with_cards(options.cards.clone(), &socket),
             descriptor: socket.into(),
             local_address,
-            stamping: Stamping::default(),
         })
     }
 
@@ -163,7 +167,7 @@ impl NtpSocket {
         /// There are no more errors than there were datagrams sent, so this is plenty.
         const ATTEMPTS: usize = 16;
         for _ in 0..ATTEMPTS {
-            match batch.fill(&self.descriptor, self.local_address) {
+            match batch.fill(&self.descriptor, self.local_address, self.stamping.cards()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
                 Err(error) if is_passing(&error) => {}
                 // All that was there was too long: there may be more behind it.
@@ -206,7 +210,7 @@ impl NtpSocket {
         if !self.stamping.start(&self.descriptor) {
             return self.send_to(data, to, None).map(|()| false);
         }
-        match outbox::send_stamped(&self.descriptor, data, to) {
+        match outbox::send_stamped(&self.descriptor, data, to, self.stamping.request()) {
             Ok(()) => {
                 self.stamping.asked(1);
                 Ok(true)
@@ -253,7 +257,7 @@ impl NtpSocket {
         if outbox.len() == 1 {
             let is_stamped = outbox.stamped().next().is_some();
             if is_stamped && self.can_stamp() {
-                outbox.request_stamps();
+                outbox.request_stamps(self.stamping.request());
                 self.stamping.asked(1);
             }
             match outbox.send_single(&self.descriptor, 0, touch) {
@@ -280,7 +284,7 @@ impl NtpSocket {
             0 => 0,
             _ if !self.can_stamp() => 0,
             count => {
-                outbox.request_stamps();
+                outbox.request_stamps(self.stamping.request());
                 u32::try_from(count).unwrap_or(0)
             }
         };

@@ -124,7 +124,7 @@ impl Sockets {
     fn open_many(&mut self, one: &ForMany, registry: &Registry) -> Result<usize, String> {
         let options = SocketOptions {
             reuse_address: true,
-            ..SocketOptions::default()
+            ..self.options.clone()
         };
         let mut socket =
             NtpSocket::bind(one.address, &options).map_err(|error| error.to_string())?;

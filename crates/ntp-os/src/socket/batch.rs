@@ -9,7 +9,10 @@ use std::{
     ptr,
 };
 
-use crate::stamp::KernelStamp;
+use crate::{
+    card::{CardReadings, CardStamp, Cards},
+    stamp::KernelStamp,
+};
 
 /// Room for the datagrams of one [`receive`](super::NtpSocket::receive); used again and again, it
 /// never allocates.
@@ -45,8 +48,8 @@ struct Slot {
 struct Control([u8; Self::SIZE]);
 
 impl Control {
-    /// Stamps of both kinds and a destination take 136 octets at most.
-    const SIZE: usize = 160;
+    /// Stamps of both kinds, what a card tells besides, and a destination take 168 octets at most.
+    const SIZE: usize = 192;
 }
 
 /// What is known of a filled slot.
@@ -111,7 +114,12 @@ impl Batch {
 
     /// Receives what is there and counts the datagrams that are of use. `local` is told as the
     /// destination where the kernel does not know better.
-    pub(super) fn fill(&mut self, socket: &OwnedFd, local: SocketAddr) -> io::Result<usize> {
+    pub(super) fn fill(
+        &mut self,
+        socket: &OwnedFd,
+        local: SocketAddr,
+        cards: Option<&Cards>,
+    ) -> io::Result<usize> {
         self.filled = 0;
         self.too_long = 0;
         // SAFETY: iovec and mmsghdr are C structures of integers and pointers, for which all zero
@@ -143,6 +151,7 @@ impl Batch {
             )
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        let cards = cards.map(Cards::read);
         let mut useful = 0;
         for (slot, message) in self.slots.iter_mut().zip(&messages).take(received) {
             slot.about = None;
@@ -153,10 +162,14 @@ impl Batch {
             let Some(from) = source(&slot.address) else {
                 continue;
             };
-            let (stamp, to) = read_control(&message.msg_hdr);
+            let told = Told::of(&message.msg_hdr);
+            let stamp = match &cards {
+                Some(cards) => told.arrival(cards, message.msg_len, from),
+                None => told.stamp,
+            };
             slot.about = Some(About {
                 from,
-                to: to.unwrap_or_else(|| local.ip()),
+                to: told.to.unwrap_or_else(|| local.ip()),
                 stamp,
                 length: message.msg_len as usize,
             });
@@ -208,50 +221,118 @@ fn source(address: &libc::sockaddr_storage) -> Option<SocketAddr> {
     }
 }
 
-/// The time of arrival and the destination, where the kernel told them.
-pub(super) fn read_control(header: &libc::msghdr) -> (Option<KernelStamp>, Option<IpAddr>) {
-    let mut stamp = None;
-    let mut to = None;
-    // SAFETY: the header is one that the kernel filled in, and its control buffer still lives.
-    let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
-    while !next.is_null() {
-        // SAFETY: FIRSTHDR and NXTHDR give null or a header that lies inside the buffer.
-        let control = unsafe { ptr::read_unaligned(next) };
-        match (control.cmsg_level, control.cmsg_type) {
-            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
-                // SAFETY: `next` is a header inside the buffer.
-                let time = unsafe { payload::<libc::timespec>(next, &control) };
-                stamp = time.and_then(to_stamp).or(stamp);
+/// What the kernel told of a datagram besides its contents.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Told {
+    /// The time that it arrived or left, by the kernel's clock.
+    pub(super) stamp: Option<KernelStamp>,
+    /// And by the clock of the card.
+    card_stamp: Option<CardStamp>,
+    /// Where it was sent to.
+    to: Option<IpAddr>,
+    /// The number of the interface.
+    interface: Option<u32>,
+    /// That of the card below, and the length of the frame.
+    card: Option<(u32, u32)>,
+}
+
+impl Told {
+    /// Reads the control messages of a header that the kernel filled in.
+    pub(super) fn of(header: &libc::msghdr) -> Self {
+        /// `SCM_TIMESTAMPING_PKTINFO`.
+        const CARD: libc::c_int = 58;
+        let mut told = Self::default();
+        // SAFETY: the header is one that the kernel filled in, and its control buffer still lives.
+        let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
+        while !next.is_null() {
+            // SAFETY: FIRSTHDR and NXTHDR give null or a header that lies inside the buffer.
+            let control = unsafe { ptr::read_unaligned(next) };
+            match (control.cmsg_level, control.cmsg_type) {
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    // SAFETY: `next` is a header inside the buffer.
+                    let time = unsafe { payload::<libc::timespec>(next, &control) };
+                    told.stamp = time.and_then(to_stamp).or(told.stamp);
+                }
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => {
+                    // Three: by software, one that is no more, by the network card's clock.
+                    // SAFETY: `next` is a header inside the buffer.
+                    let times = unsafe { payload::<[libc::timespec; 3]>(next, &control) };
+                    if let Some([software, _, card]) = times {
+                        told.stamp = to_stamp(software).or(told.stamp);
+                        told.card_stamp = to_card_stamp(card);
+                    }
+                }
+                (libc::SOL_SOCKET, CARD) => {
+                    // SAFETY: `next` is a header inside the buffer.
+                    let card = unsafe { payload::<[u32; 2]>(next, &control) };
+                    told.card = card.map(|[index, length]| (index, length));
+                }
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                    // SAFETY: `next` is a header inside the buffer.
+                    let information = unsafe { payload::<libc::in_pktinfo>(next, &control) };
+                    if let Some(information) = information {
+                        told.to = Some(information.ipi_addr.s_addr.to_ne_bytes().into());
+                        told.interface = u32::try_from(information.ipi_ifindex).ok();
+                    }
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    // SAFETY: `next` is a header inside the buffer.
+                    let information = unsafe { payload::<libc::in6_pktinfo>(next, &control) };
+                    if let Some(information) = information {
+                        told.to = Some(information.ipi6_addr.s6_addr.into());
+                        told.interface = Some(information.ipi6_ifindex);
+                    }
+                }
+                _ => {}
             }
-            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => {
-                // Three: by software, one that is no more, by the network card's clock.
-                // SAFETY: `next` is a header inside the buffer.
-                let times = unsafe { payload::<[libc::timespec; 3]>(next, &control) };
-                stamp = times.and_then(|[time, ..]| to_stamp(time)).or(stamp);
-            }
-            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                // SAFETY: `next` is a header inside the buffer.
-                let information = unsafe { payload::<libc::in_pktinfo>(next, &control) };
-                to =
-                    information.map(|information| information.ipi_addr.s_addr.to_ne_bytes().into());
-            }
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                // SAFETY: `next` is a header inside the buffer.
-                let information = unsafe { payload::<libc::in6_pktinfo>(next, &control) };
-                to = information.map(|information| information.ipi6_addr.s6_addr.into());
-            }
-            _ => {}
+            // SAFETY: as for FIRSTHDR; `next` came from it or from here.
+            next = unsafe { libc::CMSG_NXTHDR(header, next) };
         }
-        // SAFETY: as for FIRSTHDR; `next` came from it or from here.
-        next = unsafe { libc::CMSG_NXTHDR(header, next) };
+        told
     }
-    (stamp, to)
+
+    /// When it arrived, as exactly as is known.
+    fn arrival(
+        &self,
+        cards: &CardReadings<'_>,
+        payload: u32,
+        from: SocketAddr,
+    ) -> Option<KernelStamp> {
+        let Some(stamp) = self.card_stamp else {
+            return self.stamp;
+        };
+        /// The headers of Ethernet and UDP.
+        const HEADERS: u32 = 14 + 8;
+        let header = if from.is_ipv4() { 20 } else { 40 };
+        let usual = payload.saturating_add(HEADERS + header);
+        let (card, length) = match self.card {
+            Some((card, length)) if card != 0 => (Some(card), length),
+            _ => (self.interface, usual),
+        };
+        card.map_or(self.stamp, |card| {
+            cards.arrival(card, stamp, length.into(), self.stamp)
+        })
+    }
+
+    /// When it left, as exactly as is known.
+    pub(super) fn departure(&self, cards: &CardReadings<'_>) -> Option<KernelStamp> {
+        let by_card = || cards.departure(self.interface?, self.card_stamp?);
+        by_card().or(self.stamp)
+    }
 }
 
 /// A stamp; zero says that there is none.
 fn to_stamp(time: libc::timespec) -> Option<KernelStamp> {
     let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
     (time.tv_sec != 0).then(|| KernelStamp::from_unix(time.tv_sec, nanoseconds))
+}
+
+/// That of a card, whose clock may begin anywhere.
+fn to_card_stamp(time: libc::timespec) -> Option<CardStamp> {
+    let is_there = (time.tv_sec, time.tv_nsec) != (0, 0);
+    is_there
+        .then(|| CardStamp::new(time.tv_sec, time.tv_nsec))
+        .flatten()
 }
 
 /// What follows a control header, if it is long enough to be a `T`.

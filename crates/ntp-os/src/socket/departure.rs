@@ -4,15 +4,15 @@
 use std::{
     fmt, io, mem,
     net::{IpAddr, SocketAddr},
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     ptr,
     sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed},
 };
 
 use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt};
 
-use super::batch::read_control;
-use crate::stamp::KernelStamp;
+use super::batch::Told;
+use crate::{card::Cards, stamp::KernelStamp};
 
 /// Room for what the kernel tells of datagrams that have left, by
 /// [`departures`](super::NtpSocket::departures); used again and again, it never allocates.
@@ -85,7 +85,7 @@ impl Departures {
     }
 
     /// Takes what is in the error queue and says how much that was.
-    fn fill(&mut self, socket: &OwnedFd) -> io::Result<usize> {
+    fn fill(&mut self, socket: &OwnedFd, cards: Option<&Cards>) -> io::Result<usize> {
         self.filled = 0;
         // SAFETY: iovec and mmsghdr are C structures of integers and pointers, for which all zero
         // is a value; the kernel sees them filled in only.
@@ -114,10 +114,15 @@ impl Departures {
             )
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        let cards = cards.map(Cards::read);
         for (slot, message) in self.slots.iter_mut().zip(&messages).take(received) {
             slot.length = message.msg_len as usize;
             slot.is_whole = message.msg_hdr.msg_flags & libc::MSG_TRUNC == 0;
-            (slot.stamp, _) = read_control(&message.msg_hdr);
+            let told = Told::of(&message.msg_hdr);
+            slot.stamp = match &cards {
+                Some(cards) => told.departure(cards),
+                None => told.stamp,
+            };
         }
         self.filled = received;
         Ok(received)
@@ -139,6 +144,8 @@ impl fmt::Debug for Departures {
 /// Whether a socket has stamps made, and how many are due.
 #[derive(Debug, Default)]
 pub(super) struct Stamping {
+    /// Those that make stamps of their own.
+    cards: Option<Cards>,
     state: AtomicU8,
     due: AtomicU32,
     /// How often in a row none came.
@@ -154,16 +161,50 @@ impl Stamping {
     /// way to the driver.
     const PATIENCE: u32 = 64;
 
+    /// With stamps of cards, which have to be asked for now: they come with what is received.
+    pub(super) fn with_cards(cards: Option<Cards>, socket: &impl AsFd) -> Self {
+        let stamping = Self {
+            cards,
+            ..Self::default()
+        };
+        if stamping.cards.is_some() {
+            stamping.start(socket);
+        }
+        stamping
+    }
+
+    /// Those that make stamps of their own.
+    pub(super) const fn cards(&self) -> Option<&Cards> {
+        self.cards.as_ref()
+    }
+
+    /// What is to be asked of the kernel for a datagram whose departure is wanted.
+    pub(super) const fn request(&self) -> u32 {
+        match self.cards {
+            None => libc::SOF_TIMESTAMPING_TX_SOFTWARE,
+            // Of cards that can't, the kernel makes one.
+            Some(_) => libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_TX_HARDWARE,
+        }
+    }
+
     /// Whether stamps can be had; the first call tries it.
     ///
     /// Reporting stamps of departure means that those of arrival come in the same form: the other
     /// one is turned off, or each datagram would bring both.
-    pub(super) fn start(&self, socket: &OwnedFd) -> bool {
+    pub(super) fn start(&self, socket: &impl AsFd) -> bool {
         match self.state.load(Relaxed) {
             Self::ON => true,
             Self::UNTRIED => {
-                let flags = TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
+                let mut flags = TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
                     | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE;
+                if self.cards.is_some() {
+                    flags |= TimestampingFlag::SOF_TIMESTAMPING_RX_HARDWARE
+                        | TimestampingFlag::SOF_TIMESTAMPING_RAW_HARDWARE
+                        // With which interface and how long a frame it was.
+                        | TimestampingFlag::from_bits_retain(
+                            libc::SOF_TIMESTAMPING_OPT_CMSG | libc::SOF_TIMESTAMPING_OPT_PKTINFO,
+                        );
+                }
                 let is_possible = setsockopt(socket, sockopt::Timestamping, &flags).is_ok();
                 if is_possible {
                     let _ = setsockopt(socket, sockopt::ReceiveTimestampns, &false);
@@ -197,7 +238,7 @@ impl Stamping {
 
     /// Takes the stamps that are there.
     pub(super) fn take(&self, socket: &OwnedFd, into: &mut Departures) -> io::Result<usize> {
-        let taken = match into.fill(socket) {
+        let taken = match into.fill(socket, self.cards()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             result => result?,
         };
@@ -212,13 +253,6 @@ impl Stamping {
         Ok(taken)
     }
 }
-
-/// The control message that asks for a stamp: level, kind, value.
-pub(super) const REQUEST: (libc::c_int, libc::c_int, u32) = (
-    libc::SOL_SOCKET,
-    libc::SO_TIMESTAMPING,
-    libc::SOF_TIMESTAMPING_TX_SOFTWARE,
-);
 
 /// The UDP datagram in a frame. What stands before the header of IP depends on the network:
 /// nothing, or an Ethernet header with up to two tags.

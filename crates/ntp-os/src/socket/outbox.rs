@@ -9,8 +9,6 @@ use std::{
     ptr,
 };
 
-use super::departure;
-
 /// Room for the datagrams of one [`send_all`](super::NtpSocket::send_all), which are written in
 /// place; used again and again, it never allocates.
 ///
@@ -110,12 +108,12 @@ impl Outbox {
             .filter_map(|slot| Some((slot.to, slot.data.get(..slot.length)?)))
     }
 
-    /// Asks the kernel for the stamps that are wanted.
-    pub(super) fn request_stamps(&mut self) {
+    /// Asks the kernel for the stamps that are wanted, of the kinds in `request`.
+    pub(super) fn request_stamps(&mut self, request: u32) {
         for slot in self.slots.iter_mut().take(self.filled) {
             if slot.stamped {
                 let start = slot.from.map_or(0, |from| slot.control.source(from));
-                slot.control_length = slot.control.stamp(start);
+                slot.control_length = slot.control.stamp(start, request);
             }
         }
     }
@@ -214,11 +212,16 @@ impl Outbox {
     }
 }
 
-/// Sends one datagram and has its departure stamped.
-pub(super) fn send_stamped(socket: &OwnedFd, data: &[u8], to: SocketAddr) -> io::Result<()> {
+/// Sends one datagram and has its departure stamped, in the ways that `request` says.
+pub(super) fn send_stamped(
+    socket: &OwnedFd,
+    data: &[u8],
+    to: SocketAddr,
+    request: u32,
+) -> io::Result<()> {
     let mut slot = Slot::new();
     slot.address_to(to);
-    slot.control_length = slot.control.stamp(0);
+    slot.control_length = slot.control.stamp(0, request);
     let Slot {
         address,
         address_length,
@@ -319,9 +322,8 @@ impl Slot {
 
 impl Control {
     /// Writes, behind `start` octets, the request for a stamp, and says where that ends.
-    fn stamp(&mut self, start: usize) -> usize {
-        let (level, kind, value) = departure::REQUEST;
-        self.write(start, level, kind, value)
+    fn stamp(&mut self, start: usize, request: u32) -> usize {
+        self.write(start, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, request)
     }
 
     /// Writes the address to send from and says how many octets that takes.

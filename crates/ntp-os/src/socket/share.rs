@@ -24,7 +24,7 @@ impl NtpSocket {
             for _ in 0..count {
                 let socket = Self::prepare(self.local_address, options)?;
                 socket.set_reuse_port(true)?;
-                siblings.push(Self::bound(socket, self.local_address)?);
+                siblings.push(Self::bound(socket, self.local_address, options)?);
                 // The group is there once it has two, and none but this one reads yet.
                 self.share(0)?;
             }
