@@ -102,6 +102,13 @@ impl Selector {
         &self.limits
     }
 
+    /// How long the local clock still waits for the others, where there are any; `None` if it does
+    /// not, or one that is preferred.
+    pub fn local_clock_waits(&self, uptime: Elapsed) -> Option<Elapsed> {
+        let left = self.waits_until.checked_sub(uptime);
+        left.filter(|left| !left.is_zero())
+    }
+
     /// The stratum to serve at without any source, once all have been waited for long enough;
     /// `None` if that is not wanted (`tos orphan`).
     pub fn orphan_stratum(&self, uptime: Elapsed) -> Option<Stratum> {

@@ -32,12 +32,18 @@ pub(crate) use self::{
     nonce::Nonces,
     peer::{counted, host_mode, peer_mode, reference_id, source_address},
 };
-use self::{clients::Wanted, listing::Listing};
+use self::{
+    clients::{Piece, Wanted},
+    listing::Listing,
+};
 use crate::{Engine, association::Association};
 
 /// Where the stratum's source stands in the system status word.
 const SOURCE_LOCAL: u8 = 5;
 const SOURCE_NTP: u8 = 6;
+
+/// Clients that are looked at in vain for as much as a datagram of an answer counts.
+const SEARCHED_AT_A_TIME: usize = 1024;
 
 /// A status word and the data that go with it.
 struct Answer {
@@ -73,8 +79,8 @@ impl Engine {
         if header.response || header.error || header.more || header.offset != 0 {
             return Vec::new();
         }
-        // A host is no burden to itself, and the list of clients goes to proven addresses only.
-        let is_free = header.opcode == Opcode::READ_MRU || from.ip().is_loopback();
+        // The list of clients goes to proven addresses only.
+        let is_free = header.opcode == Opcode::READ_MRU;
         let now = self.now.monotonic;
         if !is_free && !self.control_budget.allows(from.ip(), now) {
             return Vec::new();
@@ -168,8 +174,11 @@ impl Engine {
 
     /// The list of recent clients. Whoever does not give back a nonce that he was given at his
     /// address gets nothing: the answer is long, and the request may be forged.
+    ///
+    /// What he gets is his; but the clients that are looked at and not told, for which he says that
+    /// he wants others, keep those waiting who ask for the time. Of them there are only so many.
     fn read_clients(
-        &self,
+        &mut self,
         data: &[u8],
         from: SocketAddr,
         restrictions: RestrictFlags,
@@ -184,7 +193,13 @@ impl Engine {
         let Some(wanted) = Wanted::parse(data).filter(proven) else {
             return Ok(None);
         };
-        let data = self.client_list(wanted, from.ip())?;
+        let (reader, now) = (from.ip(), self.now.monotonic);
+        if !self.search_budget.allows(reader, now) {
+            return Ok(None);
+        }
+        let Piece { data, passed_over } = self.client_list(wanted, reader)?;
+        self.search_budget
+            .charge(reader, passed_over / SEARCHED_AT_A_TIME, now);
         Ok(Some(Answer { status: 0, data }))
     }
 
@@ -306,8 +321,19 @@ impl Engine {
     }
 
     /// The datagrams of a text that answers `request`.
-    pub(crate) fn text_answer(&self, request: &ControlHeader, text: String) -> Vec<Bytes> {
-        in_fragments(request, self.system.state.leap, &Answer::of(text))
+    ///
+    /// They are signed with the key `signer`, if there is one.
+    pub(crate) fn text_answer(
+        &self,
+        request: &ControlHeader,
+        signer: Option<KeyId>,
+        text: String,
+    ) -> Vec<Bytes> {
+        let answers = in_fragments(request, self.system.state.leap, &Answer::of(text));
+        match signer {
+            Some(key) => self.signed(answers, key),
+            None => answers,
+        }
     }
 
     pub(crate) fn association(&self, id: AssociationId) -> Option<&Association> {

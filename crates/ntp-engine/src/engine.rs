@@ -128,6 +128,8 @@ pub struct Engine {
     pub(crate) replays: Replays,
     pub(crate) nonces: Nonces,
     pub(crate) control_budget: Budget,
+    /// For looking through the list of clients.
+    pub(crate) search_budget: Budget,
     /// What the times of clients are told by.
     pub(crate) epoch: Epoch,
     /// The `ident` line.
@@ -231,6 +233,7 @@ impl Engine {
             replays: Replays::default(),
             nonces,
             control_budget: Budget::default(),
+            search_budget: Budget::default(),
             epoch: Epoch::new(now),
             default_ident: rest.default_ident,
             slew: rest.slew,
@@ -591,14 +594,26 @@ impl Engine {
 
     /// Notes an event of an association in its status word, and reports it.
     fn peer_event(&mut self, index: usize, code: u8, word: &'static str, detail: &str) {
-        let Some(association) = self.associations.get_mut(index) else {
-            return;
-        };
+        if let Some(event) = self.note_peer_event(index, code, word, detail) {
+            self.report(event);
+        }
+    }
+
+    /// Notes an event of an association in its status word; what to report of it.
+    fn note_peer_event(
+        &mut self,
+        index: usize,
+        code: u8,
+        word: &'static str,
+        detail: &str,
+    ) -> Option<Event> {
+        let association = self.associations.get_mut(index)?;
         association.events.note(code);
         if matches!(code, 3 | 4) {
             association.reach_changed = Some(self.now.monotonic);
         }
-        let event = Event {
+        let association = self.associations.get(index)?;
+        Some(Event {
             severity: Severity::Information,
             about: Subject::Association {
                 id: association.id,
@@ -609,10 +624,9 @@ impl Engine {
                 code: code | 0x80,
                 word,
                 detail: detail.into(),
-                words: words::of_association(association, code),
+                words: self.words_of_association(association, code),
             },
-        };
-        self.report(event);
+        })
     }
 
     fn index_of(&self, id: AssociationId) -> Option<usize> {

@@ -13,7 +13,7 @@ use ntp_discipline::{Adjustment, Applied, ClockError};
 use ntp_keys::KeyTable;
 use ntp_nts::{Agreement, CookieKeys};
 use ntp_restrict::{PastSighting, RestrictFlags};
-use ntp_wire::{AssociationId, Ppm, Timestamp, control::ControlHeader};
+use ntp_wire::{AssociationId, KeyId, Ppm, Timestamp, control::ControlHeader};
 
 use crate::{Counters, Endpoint, Event, InterfaceDescription, Record, ServerView, Work, Worked};
 
@@ -250,6 +250,8 @@ pub struct SaveRequest {
     pub text: String,
     /// What he sent.
     pub(crate) header: ControlHeader,
+    /// The key that he signed it with, which the answer is signed with, too.
+    pub(crate) signer: Option<KeyId>,
     /// Where it came to.
     pub(crate) local: IpAddr,
     /// Where it came from.

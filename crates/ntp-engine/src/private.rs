@@ -83,11 +83,17 @@ impl Engine {
         {
             return Vec::new();
         }
-        match self.answer_request(&header, octets, from, restrictions) {
+        let now = self.now.monotonic;
+        if !self.control_budget.allows(from.ip(), now) {
+            return Vec::new();
+        }
+        let answers = match self.answer_request(&header, octets, from, restrictions) {
             Ok(items) if items.data.is_empty() => vec![refusal(&header, ResponseCode::OKAY)],
             Ok(items) => in_packets(&header, &items),
             Err(code) => vec![refusal(&header, code)],
-        }
+        };
+        self.control_budget.charge(from.ip(), answers.len(), now);
+        answers
     }
 
     fn answer_request(

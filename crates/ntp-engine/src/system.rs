@@ -203,6 +203,11 @@ impl System {
         self.selector.limits()
     }
 
+    /// How long the local clock still waits for other sources.
+    pub(crate) fn local_clock_waits(&self, now: Monotonic) -> Option<Elapsed> {
+        self.selector.local_clock_waits(now.since(self.started))
+    }
+
     /// Judges the candidates. Positions in the result are those in `candidates`.
     pub(crate) fn select(
         &mut self,

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that can't go on has failed.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration as Elapsed,
 };
 
@@ -240,6 +240,26 @@ fn an_answer_to_a_stranger_has_sixteen_packets_at_most() {
     }));
 }
 
+/// His address may be forged, and what is sent there unwanted.
+#[test]
+fn nobody_is_flooded_with_answers() {
+    let servers: String = (1..=100)
+        .map(|number| format!("server 192.0.2.{number}\n"))
+        .collect();
+    let mut lab = Lab::new(&format!("enable mode7\n{servers}"));
+    let question = PrivateSession::default()
+        .ask(&Inquiry::Peers(None).request(), None, lab.now.monotonic)
+        .unwrap();
+    let flood = |lab: &mut Lab, from: &str| -> usize {
+        lab.reader = from.parse().unwrap();
+        (0..1000).map(|_| lab.datagram(&question).len()).sum()
+    };
+    assert!((4000..4016).contains(&flood(&mut lab, "203.0.113.5:1000")));
+    assert_eq!(flood(&mut lab, "203.0.113.5:2000"), 0);
+    assert!(flood(&mut lab, "203.0.113.6:1000") >= 4000);
+    assert_eq!(flood(&mut lab, "127.0.0.1:1000"), 16_000);
+}
+
 #[test]
 fn only_a_fresh_request_with_the_right_key_changes_anything() {
     let mut lab = Lab::new(CONF);
@@ -388,6 +408,31 @@ fn counters_begin_anew() {
 
 proptest! {
     /// Whatever comes, an answer is no answer to an answer, and not out of proportion.
+    /// Several items are carried out together, or none of them is.
+    #[test]
+    fn nothing_is_half_done(changes: [(u32, u8, u16, bool, bool); 2]) {
+        let mut lab = Lab::new(CONF);
+        let rules = |lab: &mut Lab| lab.text(&Inquiry::Restrictions(None)).lines().count();
+        let before = rules(&mut lab);
+        let mut added = std::collections::BTreeSet::new();
+        let changes = changes.map(|(address, length, flags, ntp_port, is_strange)| {
+            let mask = u32::MAX << (length % 24);
+            let mut change = RestrictionChange::default();
+            change.set_address(Ipv4Addr::from_bits(address & mask).into());
+            change.set_mask(Ipv4Addr::from_bits(mask ^ u32::from(is_strange) << 28).into());
+            change.flags = flags;
+            change.match_flags = if ntp_port { RestrictionRecord::NTP_PORT } else { 0 };
+            added.insert((address & mask, mask, ntp_port));
+            change.to_bytes()
+        });
+        let request = PrivateRequest::with_items(RequestCode::RESTRICT, changes);
+        let expected = match lab.change(&request) {
+            Ok(_) => before + added.len(),
+            Err(_) => before,
+        };
+        prop_assert_eq!(rules(&mut lab), expected);
+    }
+
     #[test]
     fn any_octets_are_answered_in_proportion(
         first in any::<u8>(),

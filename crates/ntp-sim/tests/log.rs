@@ -158,3 +158,27 @@ fn the_operator_says_what_is_logged() {
     // What is wrong is told in any case.
     assert_eq!(lines(&world, "no majority").len(), 1);
 }
+
+#[test]
+fn a_clock_of_this_machine_says_why_it_waits() {
+    let local = "server 127.127.1.0";
+    let mut world = client_of(&[0], local, Duration::from_millis(3));
+    world.run(MINUTE * 2);
+    let reached = lines(&world, "127.127.1.0 9014 84 reachable: ");
+    let [reached] = reached[..] else {
+        panic!("{reached:?}");
+    };
+    let words = "machine that waits 300 s more for the others, as tos orphanwait says";
+    assert!(reached.ends_with(words), "{reached}");
+    set_at(&mut world, 1, 0, Stratum::UNSYNCHRONISED);
+    world.run(MINUTE * 2);
+    let none = lines(&world, "no_sys_peer");
+    let words = "(1 not synchronised, a clock of this machine that waits 300 s more";
+    assert!(none.iter().any(|line| line.contains(words)), "{none:?}");
+    // Its time has come: nobody but it waits, and nobody is waited for.
+    world.run(MINUTE * 6);
+    assert_eq!(
+        lines(&world, "the clock follows this machine's own").len(),
+        1
+    );
+}

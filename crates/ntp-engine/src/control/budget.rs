@@ -32,14 +32,17 @@ impl Budget {
     /// How often those are looked for that need not be kept any more.
     const PURGE: Elapsed = Elapsed::from_secs(1);
 
-    /// Whether anything is left for that address.
+    /// Whether anything is left for that address. A host is no burden to itself.
     pub(crate) fn allows(&mut self, address: IpAddr, now: Monotonic) -> bool {
-        self.place(address, now).since(now) < Self::WHOLE
+        address.is_loopback() || self.place(address, now).since(now) < Self::WHOLE
     }
 
     /// So many datagrams went to that address, be it that they are more than was left.
     pub(crate) fn charge(&mut self, address: IpAddr, datagrams: usize, now: Monotonic) {
         let datagrams = u32::try_from(datagrams).unwrap_or(u32::MAX);
+        if datagrams == 0 || address.is_loopback() {
+            return;
+        }
         let place = self.place(address, now);
         *place = (*place).max(now) + Self::EACH.saturating_mul(datagrams);
     }

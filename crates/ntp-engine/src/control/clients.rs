@@ -150,13 +150,20 @@ impl<'a> Wanted<'a> {
     }
 }
 
+/// A piece of the list.
+pub(super) struct Piece {
+    pub(super) data: Vec<u8>,
+    /// How many clients were looked at that are not wanted.
+    pub(super) passed_over: usize,
+}
+
 impl Engine {
     /// The piece of the list that is wanted.
     pub(super) fn client_list(
         &self,
         wanted: Wanted<'_>,
         reader: IpAddr,
-    ) -> Result<Vec<u8>, ErrorCode> {
+    ) -> Result<Piece, ErrorCode> {
         let wanted = wanted.bounded()?;
         let now = self.now.monotonic;
         let everyone = self.everyone();
@@ -204,7 +211,7 @@ impl Engine {
         }
         let room = wanted.fragments * Fragment::LONGEST;
         let mut newest = None;
-        let mut count = 0;
+        let (mut count, mut passed_over) = (0, 0);
         let is_end = loop {
             if count >= wanted.limit
                 || items.length() + LONGEST_CLIENT > room.max(1 + LONGEST_CLIENT)
@@ -215,6 +222,7 @@ impl Engine {
                 break true;
             };
             if !wanted.takes(client, now, one) {
+                passed_over += 1;
                 continue;
             }
             let mode_and_version = (client.mode as u8) | client.version.value() << 3;
@@ -236,7 +244,10 @@ impl Engine {
                 items.time("last.newest", last(newest));
             }
         }
-        Ok(listing.into_bytes())
+        Ok(Piece {
+            data: listing.into_bytes(),
+            passed_over,
+        })
     }
 }
 

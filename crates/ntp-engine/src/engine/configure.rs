@@ -85,19 +85,25 @@ impl Engine {
             return "runtime configuration failed: request contains an unprintable character\r\n"
                 .to_owned();
         };
-        match self.carry_out_line(from, line) {
+        match self.carry_out_lines(from, &[line.to_owned()]) {
             Ok(()) => "Config Succeeded\r\n".to_owned(),
             Err(refused) => format!("{refused}\r\n"),
         }
     }
 
-    /// Carries out a line, or nothing of it, and reports it.
-    pub(crate) fn carry_out_line(&mut self, from: SocketAddr, line: &str) -> Result<(), Refused> {
-        self.note(
-            Severity::Information,
-            format!("{} config: {line}", from.ip()),
-        );
-        let result = self.change(line);
+    /// Carries out all of these lines, or nothing of them, and reports them.
+    pub(crate) fn carry_out_lines(
+        &mut self,
+        from: SocketAddr,
+        lines: &[String],
+    ) -> Result<(), Refused> {
+        for line in lines {
+            self.note(
+                Severity::Information,
+                format!("{} config: {line}", from.ip()),
+            );
+        }
+        let result = self.change(&lines.join("\n"));
         if let Err(refused) = &result {
             self.note(
                 Severity::Warning,
@@ -107,8 +113,8 @@ impl Engine {
         result
     }
 
-    fn change(&mut self, line: &str) -> Result<(), Refused> {
-        let parsed = ntp_conf::parse_more(&self.config, line);
+    fn change(&mut self, lines: &str) -> Result<(), Refused> {
+        let parsed = ntp_conf::parse_more(&self.config, lines);
         check(&parsed, &self.config)?;
         let known = self.config.restrictions.len();
         let hosts = parsed.config.restrictions.iter().skip(known);
@@ -335,6 +341,7 @@ impl Engine {
             text: self.config.write(),
             name: shown,
             header: *header,
+            signer: self.control_key,
             local,
             remote: from,
         };
@@ -383,7 +390,7 @@ impl Engine {
                 format!("Unable to save configuration to file '{name}': {why}\r\n")
             }
         };
-        for data in self.text_answer(&request.header, text) {
+        for data in self.text_answer(&request.header, request.signer, text) {
             self.outputs.push_back(Output::Send {
                 local: request.local,
                 remote: request.remote,

@@ -114,7 +114,7 @@ impl Engine {
 
     /// How many sources there are for each reason that they are not used for.
     fn why_none(&self) -> String {
-        let (mut silent, mut flawed, mut others) = (0, [0; 5], 0);
+        let (mut silent, mut flawed, mut waiting, mut others) = (0, [0; 5], None, 0);
         let sources = self.associations.iter().filter(|association| {
             matches!(
                 association.source,
@@ -129,7 +129,10 @@ impl Engine {
                     }
                 }
                 None if association.schedule.reach() == 0 => silent += 1,
-                None => others += 1,
+                None => match self.waits(association) {
+                    Some(left) => waiting = Some(left),
+                    None => others += 1,
+                },
             }
         }
         let [unsynchronised, looped, stratum, distance, falsetickers] = flawed;
@@ -142,15 +145,28 @@ impl Engine {
             (falsetickers, "without a majority for their time"),
             (others, "not chosen"),
         ];
-        let said: Vec<String> = reasons
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
+        let reasons = reasons.into_iter().filter(|(count, _)| *count > 0);
+        let mut said: Vec<String> = reasons
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
+        said.extend(
+            waiting.map(|left| format!("a clock of this machine that {}", words_of_wait(left))),
+        );
         match said.is_empty() {
             true => "there is none".to_owned(),
             false => said.join(", "),
         }
+    }
+
+    /// How long a source is still not followed because it is a clock of this machine, which others
+    /// are better than.
+    fn waits(&self, association: &Association) -> Option<Elapsed> {
+        let settings = &association.settings;
+        let is_bound = is_local(association) && !settings.prefer && !settings.noselect;
+        let mut others = self.associations.iter();
+        let is_alone = others.all(|other| is_local(other) || other.settings.noselect);
+        let left = self.system.local_clock_waits(self.now.monotonic);
+        left.filter(|_| is_bound && !is_alone)
     }
 
     /// Tells which sources are not used though they answer, and which can be used again.
@@ -258,35 +274,46 @@ impl Engine {
         association.told.authentic = true;
         self.peer_note(index, Severity::Information, words);
     }
+
+    /// What an event of an association means; `code` is that of its status word.
+    pub(super) fn words_of_association(&self, association: &Association, code: u8) -> String {
+        let interval = association.schedule.host_poll().interval().as_secs();
+        match code {
+            3 => "no answer to the last 8 polls: see that it runs, and that UDP port 123 gets through"
+                .to_owned(),
+            4 if is_local(association) => {
+                let wait = self.waits(association).map(words_of_wait);
+                let wait = wait.map(|wait| format!(" that {wait}")).unwrap_or_default();
+                format!("a clock of this machine{wait}")
+            }
+            4 => format!("it answers, stratum {}", association.last.header.stratum),
+            7 => format!("it wants fewer packets, and is asked every {interval} s: raise its minpoll"),
+            8 => "it does not serve this host: ask who runs it, or choose another".to_owned(),
+            10 if is_local(association) => "the clock follows this machine's own".to_owned(),
+            10 => format!(
+                "the clock follows it, stratum {}, offset {:+.6} s",
+                association.last.header.stratum,
+                association.estimate().offset.to_seconds_f64()
+            ),
+            12 => match &association.settings.security {
+                Security::None => "its packets are not authentic".to_owned(),
+                Security::Key(id) => {
+                    format!("its packets are not authentic: compare key {id} at both ends")
+                }
+                Security::Autokey { .. } => {
+                    "its packets are not authentic: see the Autokey lines before this".to_owned()
+                }
+                Security::Nts(_) => "its packets are not authentic: keys are asked for anew".to_owned(),
+            },
+            15 => "the server tells of times that can't be: the next request is plain".to_owned(),
+            _ => String::new(),
+        }
+    }
 }
 
-/// What an event of an association means; `code` is that of its status word.
-pub(super) fn of_association(association: &Association, code: u8) -> String {
-    let interval = association.schedule.host_poll().interval().as_secs();
-    match code {
-        3 => "no answer to the last 8 polls: see that it runs, and that UDP port 123 gets through"
-            .to_owned(),
-        4 if is_local(association) => "a clock of this machine".to_owned(),
-        4 => format!("it answers, stratum {}", association.last.header.stratum),
-        7 => format!("it wants fewer packets, and is asked every {interval} s: raise its minpoll"),
-        8 => "it does not serve this host: ask who runs it, or choose another".to_owned(),
-        10 if is_local(association) => "the clock follows this machine's own".to_owned(),
-        10 => format!(
-            "the clock follows it, stratum {}, offset {:+.6} s",
-            association.last.header.stratum,
-            association.estimate().offset.to_seconds_f64()
-        ),
-        12 => match &association.settings.security {
-            Security::None => "its packets are not authentic".to_owned(),
-            Security::Key(id) => {
-                format!("its packets are not authentic: compare key {id} at both ends")
-            }
-            Security::Autokey { .. } => {
-                "its packets are not authentic: see the Autokey lines before this".to_owned()
-            }
-            Security::Nts(_) => "its packets are not authentic: keys are asked for anew".to_owned(),
-        },
-        15 => "the server tells of times that can't be: the next request is plain".to_owned(),
-        _ => String::new(),
-    }
+/// For how long a clock of this machine is not followed yet, and why.
+fn words_of_wait(left: Elapsed) -> String {
+    // Not a second too few.
+    let seconds = left.as_millis().div_ceil(1000);
+    format!("waits {seconds} s more for the others, as tos orphanwait says")
 }

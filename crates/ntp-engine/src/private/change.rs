@@ -55,7 +55,12 @@ impl Engine {
 
     /// Carries out a line of configuration.
     fn line(&mut self, from: SocketAddr, line: &str) -> Done {
-        let done = self.carry_out_line(from, line);
+        self.lines(from, &[line.to_owned()])
+    }
+
+    /// Carries out all of these lines or, if one of them can't be, none.
+    fn lines(&mut self, from: SocketAddr, lines: &[String]) -> Done {
+        let done = self.carry_out_lines(from, lines);
         done.map_err(|_| ResponseCode::NO_DATA)
     }
 
@@ -68,7 +73,7 @@ impl Engine {
             })
             .map(|line| line.ok_or(ResponseCode::FORMAT))
             .collect();
-        lines?.iter().try_for_each(|line| self.line(from, line))
+        self.lines(from, &lines?)
     }
 
     /// The configured sources that a request names; all of them must be there.
@@ -186,12 +191,13 @@ impl Engine {
     fn restrict_otherwise(&mut self, message: &PrivateMessage<'_>, from: SocketAddr) -> Done {
         let request = message.header().request;
         let changes = message.items().filter_map(RestrictionChange::parse);
-        let changes: Option<Vec<_>> = changes.map(|change| Rule::of(&change)).collect();
-        for rule in changes.ok_or(ResponseCode::FORMAT)? {
-            if request == RequestCode::RESTRICT {
-                self.line(from, &rule.line())?;
-                continue;
-            }
+        let rules: Option<Vec<_>> = changes.map(|change| Rule::of(&change)).collect();
+        let rules = rules.ok_or(ResponseCode::FORMAT)?;
+        if request == RequestCode::RESTRICT {
+            let lines: Vec<_> = rules.iter().map(Rule::line).collect();
+            return self.lines(from, &lines);
+        }
+        for rule in rules {
             let Rule { target, flags, .. } = rule;
             let verb = match request {
                 RequestCode::UNRESTRICT => {

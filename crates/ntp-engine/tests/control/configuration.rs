@@ -466,7 +466,12 @@ fn configurations_are_saved_where_the_operator_wants_them() {
             Output::Send { remote, data, .. } if remote == reader => Some(data),
             _ => None,
         });
-        let text = String::from_utf8_lossy(&sent.unwrap()[12..]).into_owned();
+        // Late as it is, it is signed.
+        let Progress::Done(answer) = lab.session.handle(&sent.unwrap(), Monotonic::START) else {
+            panic!("no answer");
+        };
+        assert!(answer.authentic);
+        let text = String::from_utf8(answer.data).unwrap();
         assert!(text.contains(told), "{text}");
     }
 }

@@ -334,6 +334,27 @@ fn nobody_is_flooded_with_answers() {
     assert!((195..210).contains(&flood(&mut lab, "203.0.113.5:1000")));
 }
 
+/// A filter that hardly anybody passes makes the daemon look at everybody for each request.
+#[test]
+fn the_list_of_clients_is_not_searched_without_end() {
+    const CLIENTS: u32 = 8192;
+    let mut lab = Lab::new(CONF);
+    for address in 0..CLIENTS {
+        lab.client(0x0a00_0000 + address);
+    }
+    let searches = |lab: &mut Lab, wanted: &str| {
+        let nonce = lab.nonce();
+        let wanted = format!("nonce={nonce}, frags=1, {wanted}");
+        (0..600).filter(|_| lab.clients(&wanted).is_some()).count()
+    };
+    assert_eq!(searches(&mut lab, "mincount=1"), 600);
+    // Eight times 1024 clients each, for each of which there is a 4000th of the budget.
+    assert_eq!(searches(&mut lab, "mincount=2"), 500);
+    assert_eq!(searches(&mut lab, "mincount=1"), 0);
+    lab.reader = "127.0.0.1:40000".parse().unwrap();
+    assert_eq!(searches(&mut lab, "mincount=2"), 600);
+}
+
 /// Answers to a right MAC carry one of the same key; without it nobody is signed for.
 #[test]
 fn signed_requests_have_signed_answers() {
