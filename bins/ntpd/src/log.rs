@@ -1,6 +1,7 @@
 //! Where the log goes: standard error, a file, or the system log.
 
 use std::{
+    borrow::Cow,
     fs::{File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
@@ -49,6 +50,7 @@ impl Log {
 
     /// Writes a line. What cannot be written is lost: a full disk must not stop the clock.
     pub(crate) fn write(&mut self, severity: Severity, text: &str) {
+        let text = &*harmless(text);
         let mark = match severity {
             Severity::Information => "",
             Severity::Warning => "warning: ",
@@ -91,10 +93,42 @@ impl Log {
     }
 }
 
+/// Without characters that a terminal obeys, which somebody far away may have chosen: names in
+/// certificates, words of another server.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |letter: char| letter.is_control() && letter != '\n';
+    match text.contains(is_obeyed) {
+        true => text.replace(is_obeyed, "?").into(),
+        false => text.into(),
+    }
+}
+
 fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o644)
         .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test that can't go on has failed.
+
+    use super::*;
+
+    #[test]
+    fn nothing_in_the_log_gives_a_terminal_orders() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let (mut log, problem) = Log::open(Some(&path), false);
+        assert!(problem.is_none());
+        log.warning("no key of \u{1b}]0;you\u{7}\u{9b}2Jé\nsecond");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let ends: Vec<_> = text
+            .lines()
+            .map(|line| line.split_once("warning: ").unwrap().1)
+            .collect();
+        assert_eq!(ends, ["no key of ?]0;you??2Jé", "second"]);
+    }
 }

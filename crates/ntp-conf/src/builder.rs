@@ -4,7 +4,7 @@ use ntp_wire::Duration;
 
 use crate::{
     Association, AssociationKind, Config, Directive, InterfaceRule, Kept, Metrics, ReferenceClock,
-    Span, Standing, Statement, Variable, XdpInterface,
+    Span, Standing, Statement, Switch, Variable, XdpInterface,
     association::Source,
     authentication::KeyRange,
     directive::DIRECTIVES,
@@ -30,6 +30,8 @@ pub(crate) struct Builder {
     pub(crate) tos_span: Option<Span>,
     pub(crate) interface_span: Option<Span>,
     pub(crate) nts_span: Option<Span>,
+    /// Where `mode7` was turned on.
+    pub(crate) mode7_span: Option<Span>,
 }
 
 impl Builder {
@@ -133,6 +135,9 @@ impl Builder {
             "enable" | "disable" => {
                 let mut switches = config.switches;
                 switches.read(reader, keyword == "enable")?;
+                if switches.is_on(Switch::Mode7) && !config.switches.is_on(Switch::Mode7) {
+                    self.mode7_span = Some(reader.span());
+                }
                 config.switches = switches;
             }
             "logfile" => config.log_file = Some(only(reader, |reader| reader.path("a file"))?),

@@ -6,7 +6,8 @@ use ntp_restrict::RestrictFlags;
 
 use crate::{
     AddressFamily, Association, AssociationKind, Config, InterfaceAction, RestrictAddress,
-    ServerAddress, Span, authentication::KeyRange, builder::Builder, reader::Problem,
+    Restriction, ServerAddress, Span, Switch, authentication::KeyRange, builder::Builder,
+    reader::Problem,
 };
 
 /// So many servers are held against the `restrict` lines.
@@ -45,6 +46,7 @@ pub(crate) fn check(builder: &mut Builder) {
         }
     }
     clocks(builder, &mut found);
+    private(builder, &mut found);
     nts(builder, &mut found);
     interfaces(builder, &mut found);
     builder.problems.append(&mut found);
@@ -62,6 +64,34 @@ fn nts(builder: &mut Builder, found: &mut Vec<Problem>) {
             span,
             "`nts enable` without a certificate: nobody gets keys",
             "add `nts cert FILE` and `nts key FILE`",
+        ));
+    }
+}
+
+/// Answers to ntpdc are many times as long as its questions, whose senders anybody can make up.
+fn private(builder: &Builder, found: &mut Vec<Problem>) {
+    let config = &builder.config;
+    let is_open = |family: AddressFamily| {
+        let is_of_all = |line: &&Restriction| {
+            let RestrictAddress::Default(of) = line.address else {
+                return false;
+            };
+            of.is_none_or(|of| of == family) && !line.ntp_port
+        };
+        let lines = config.restrictions.iter().filter(is_of_all);
+        let flags = lines.fold(RestrictFlags::NONE, |flags, line| flags | line.flags);
+        !flags.intersects(RestrictFlags::NO_QUERY | RestrictFlags::IGNORE)
+    };
+    let families = [AddressFamily::Ipv4, AddressFamily::Ipv6];
+    if let Some(span) = &builder.mode7_span
+        && config.switches.is_on(Switch::Mode7)
+        && families.into_iter().any(is_open)
+    {
+        found.push(Problem::warning(
+            span,
+            "`enable mode7` without `restrict default noquery`: whoever forges an address has \
+             answers sent there that are up to 44 times as long as his questions",
+            "add `restrict default noquery`, and a `restrict` line without it for those who may ask",
         ));
     }
 }

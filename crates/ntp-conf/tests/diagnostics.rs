@@ -91,6 +91,13 @@ fn lines_that_do_not_fit_together() {
              does not (raise `minclock` or `maxclock`, or lower `minsane`)",
         ),
         (
+            "restrict -4 default noquery\nrestrict default nomodify\nenable stats mode7",
+            "ntp.conf:3:1: warning: `enable mode7` without `restrict default noquery`: whoever \
+             forges an address has answers sent there that are up to 44 times as long as his \
+             questions (add `restrict default noquery`, and a `restrict` line without it for \
+             those who may ask)",
+        ),
+        (
             "tos ceiling 16",
             "ntp.conf:1:13: warning: ceiling 16 is outside 1 to 15; 15 is used",
         ),
@@ -120,6 +127,9 @@ fn servers_that_are_let_through_are_not_warned_of() {
         "restrict -4 default ignore\nserver ::1",
         "restrict default notrust\nkeys k\ntrustedkey 1\nserver a key 1",
         "restrict default noquery nomodify\nserver a",
+        "restrict default noquery\nenable mode7",
+        "enable mode7\nrestrict -4 default ignore\nrestrict -6 default noquery",
+        "enable mode7\ndisable mode7",
     ] {
         assert_eq!(said(text), Vec::<String>::new(), "{text}");
     }

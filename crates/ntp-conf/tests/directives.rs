@@ -421,7 +421,7 @@ fn keys_and_autokey() {
 #[test]
 fn the_rest() {
     let config = good(
-        "disable monitor ntp\nenable mode7\nlogconfig =syncstatus +sysevents\nlogfile l\npidfile p\n\
+        "disable monitor ntp\nenable mode7\nrestrict default noquery\nlogconfig =syncstatus +sysevents\nlogfile l\npidfile p\n\
          statsdir /s/\nstatistics loopstats peerstats\nfilegen loopstats file l type day link enable\n\
          tos maxdist 16 minclock 4 orphan 6\ntinker panic 0 step 0.5 dispersion 20e-6\n\
          discard average 5 minimum 1 monitor 9\nmru maxdepth 10 maxage 3\ninterface listen 10.0.0.0/8\n\

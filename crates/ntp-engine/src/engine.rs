@@ -16,6 +16,7 @@ mod reset;
 mod search;
 mod statistics;
 mod symmetric;
+mod turns;
 mod words;
 
 use std::{
@@ -141,6 +142,7 @@ pub struct Engine {
     next_host: u16,
     pub(crate) resets: reset::Resets,
     told_stratum: words::ToldStratum,
+    turns: turns::Turns,
     outputs: VecDeque<Output>,
 }
 
@@ -241,6 +243,7 @@ impl Engine {
             next_host: 0,
             resets: reset::Resets::new(now.monotonic),
             told_stratum: words::ToldStratum::default(),
+            turns: turns::Turns::default(),
             outputs: VecDeque::new(),
         };
         engine.system_event(SystemEvent::Restart, "");
@@ -571,6 +574,12 @@ impl Engine {
 
     /// Notes an event of the system in its status word, and reports it.
     fn system_event(&mut self, event: SystemEvent, detail: impl Into<String>) {
+        let event = self.note_system_event(event, detail);
+        self.report(event);
+    }
+
+    /// Notes an event of the system in its status word; what to report of it.
+    fn note_system_event(&mut self, event: SystemEvent, detail: impl Into<String>) -> Event {
         self.system.events.note(event.code());
         let severity = match event {
             SystemEvent::PanicStop => Severity::Error,
@@ -579,7 +588,7 @@ impl Engine {
             | SystemEvent::StaleLeapValues => Severity::Warning,
             _ => Severity::Information,
         };
-        self.report(Event {
+        Event {
             severity,
             about: Subject::System,
             what: What::Status {
@@ -589,7 +598,7 @@ impl Engine {
                 detail: detail.into(),
                 words: self.words_of_system(event),
             },
-        });
+        }
     }
 
     /// Notes an event of an association in its status word, and reports it.

@@ -126,6 +126,31 @@ fn a_source_at_the_edge_does_not_fill_the_log() {
     assert!((2..=17).contains(&said), "{said}");
 }
 
+/// A source that comes and goes is followed and left again at each of its turns.
+#[test]
+fn turns_of_the_clock_do_not_fill_the_log() {
+    let conf = "server 10.0.0.1 minpoll 4 maxpoll 4 iburst";
+    let mut world = client_of(&[], conf, Duration::from_millis(3));
+    set(&mut world, 1, 0);
+    world.run(MINUTE * 5);
+    let turns = |world: &World| lines(world, "sys_peer").len();
+    let before = turns(&world);
+    for turn in 0..120 {
+        set_at(
+            &mut world,
+            1,
+            0,
+            Stratum::new(if turn % 2 == 0 { 16 } else { 1 }),
+        );
+        world.run(MINUTE * 2);
+    }
+    // Some eight in each of sixteen quarters of an hour.
+    let said = turns(&world) - before;
+    assert!((60..=16 * 6).contains(&said), "{said}");
+    let more = lines(&world, " times more; it follows ");
+    assert!((10..=16).contains(&more.len()), "{more:?}");
+}
+
 #[test]
 fn another_stratum_is_told_of_and_not_at_every_turn() {
     let conf = "tinker freq -5\nserver 10.0.0.1 iburst minpoll 4 maxpoll 4";

@@ -74,6 +74,7 @@ impl Engine {
         }
         self.act(&decision);
         self.tell_flaws();
+        self.tell_turns();
     }
 
     /// What the survivors' estimators say together.
@@ -90,12 +91,12 @@ impl Engine {
             return;
         }
         if decision.lost {
-            self.system_event(SystemEvent::NoSystemPeer, "");
+            self.turn_to_nobody();
         }
         if decision.peer_changed
             && let Some(index) = self.system.peer.and_then(|peer| self.index_of(peer))
         {
-            self.peer_event(index, 10, "sys_peer", "");
+            self.turn_to(index);
         }
         for event in &decision.events {
             // The step reports itself once it happened.

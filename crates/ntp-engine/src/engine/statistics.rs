@@ -20,6 +20,14 @@ pub(super) const SYSTEM_INTERVAL: Elapsed = Elapsed::from_secs(3600);
 impl Engine {
     /// Reports an event, and puts it into the file that it belongs to.
     pub(super) fn report(&mut self, event: Event) {
+        self.file(&event);
+        if event.is_wanted(self.config.log_mask) {
+            self.outputs.push_back(Output::Event(event));
+        }
+    }
+
+    /// Puts an event into the file that it belongs to.
+    pub(super) fn file(&mut self, event: &Event) {
         let address = match &event.about {
             Subject::System => "0.0.0.0",
             Subject::Association { address, .. } => address,
@@ -30,9 +38,6 @@ impl Engine {
                 self.record(StatisticsKind::Crypto, || format!("{address} {text}"));
             }
             What::Note(_) => {}
-        }
-        if event.is_wanted(self.config.log_mask) {
-            self.outputs.push_back(Output::Event(event));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
 
 /// What is said of a source is not taken back, or said again, before this time is over: a source at
 /// the edge must not fill the log.
-const PAUSE: Elapsed = Elapsed::from_secs(900);
+pub(super) const PAUSE: Elapsed = Elapsed::from_secs(900);
 /// What is wrong with a source must last for this time, so that its first samples are not judged.
 const LASTS: Elapsed = Elapsed::from_secs(60);
 
