@@ -1,10 +1,14 @@
 //! Reading ntp.conf, and saying what is wrong with it.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
 
 use ntp_conf::{Config, Parsed};
 use ntp_engine::Severity;
-use ntp_os::read_file;
+use ntp_os::{complain, read_file};
 
 use crate::arguments::Arguments;
 
@@ -66,12 +70,12 @@ pub(crate) fn check(arguments: &Arguments) -> ExitCode {
     let parsed = match parse(&arguments.configuration) {
         Ok(parsed) => parsed,
         Err(error) => {
-            eprintln!("ntpd: {error}");
+            complain(format_args!("ntpd: {error}"));
             return ExitCode::FAILURE;
         }
     };
     for diagnostic in &parsed.diagnostics {
-        eprintln!("{}\n", diagnostic.render(&parsed.sources));
+        complain(format_args!("{}\n", diagnostic.render(&parsed.sources)));
     }
     let problems = parsed
         .diagnostics
@@ -79,14 +83,15 @@ pub(crate) fn check(arguments: &Arguments) -> ExitCode {
         .filter(|diagnostic| diagnostic.severity != ntp_conf::Severity::Note)
         .count();
     if problems == 0 {
-        println!("{}: no problems", arguments.configuration.display());
+        let path = arguments.configuration.display();
+        let _ = writeln!(io::stdout(), "{path}: no problems");
         return ExitCode::SUCCESS;
     }
-    eprintln!(
+    complain(format_args!(
         "{}: {problems} {}",
         arguments.configuration.display(),
         if problems == 1 { "problem" } else { "problems" }
-    );
+    ));
     ExitCode::FAILURE
 }
 

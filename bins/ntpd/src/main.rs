@@ -31,6 +31,7 @@ use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 use ntp_engine::Exit;
+use ntp_os::complain;
 
 use crate::{arguments::Arguments, driver::Ended, log::Log, start::StartError};
 
@@ -78,7 +79,7 @@ fn fail(arguments: &Arguments, error: &StartError) -> ExitCode {
     let (mut log, _) = Log::open(arguments.log_file.as_deref(), arguments.foreground);
     log.error(&error.to_string());
     if !arguments.foreground {
-        eprintln!("ntpd: {error}");
+        complain(format_args!("ntpd: {error}"));
     }
     ExitCode::FAILURE
 }

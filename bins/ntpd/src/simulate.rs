@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use ntp_os::{ReadFileError, read_file};
+use ntp_os::{ReadFileError, complain, read_file};
 use ntp_sim::{Plot, Report, Scenario, ScenarioError};
 
 /// No scenario is longer.
@@ -35,7 +35,7 @@ pub(crate) fn run(file: &Path, plot: Option<&Path>) -> ExitCode {
     match simulate(file, plot) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ntpd: {error}");
+            complain(format_args!("ntpd: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match live::watch(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ntpmon: no screen: {error}; --once prints plain text");
+            complain(&format!("no screen: {error}; --once prints plain text"));
             ExitCode::FAILURE
         }
     }
@@ -82,8 +82,13 @@ fn once(arguments: &Arguments) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("ntpmon: {}: {error}", arguments.host);
+            complain(&format!("{}: {error}", arguments.host));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what is wrong, if anybody reads it.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "ntpmon: {text}");
 }

@@ -1,6 +1,7 @@
 //! Commands that change the daemon, and the key that signs them.
 
 use ntp_control::{Credentials, Escaped, Request};
+use ntp_os::complain;
 use ntp_wire::{AssociationId, KeyId, control::Opcode};
 use ntpq::{key_of, prompt, prompt_secret};
 use zeroize::Zeroizing;
@@ -150,7 +151,9 @@ impl Shell {
             match self.send_configuration(line) {
                 Ok(answer) => text += &format!("Line No: {number} {answer}: {line}\n"),
                 Err(error) => {
-                    eprintln!("Line No: {number} query failed: {line}\n{error}");
+                    complain(format_args!(
+                        "Line No: {number} query failed: {line}\n{error}"
+                    ));
                     text += "Subsequent lines not sent.\n";
                     return Ok(text);
                 }

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use ntp_control::{ClientList, ClientOrder, OrderedList, QueryError, Response, raw};
+use ntp_os::{complain, complain_on};
 use ntp_wire::control::ErrorCode;
 use ntpq::AskError;
 use signal_hook::{SigId, consts::SIGINT, flag, low_level};
@@ -93,9 +94,13 @@ impl Shell {
     pub(crate) fn recent_clients(&mut self, words: &[&str]) -> Result<String, CommandError> {
         let choice = Choice::new(words);
         let interruption = Interruption::watch();
-        eprintln!("Ctrl-C will stop MRU retrieval and display partial results.");
+        complain(format_args!(
+            "Ctrl-C will stop MRU retrieval and display partial results."
+        ));
         for word in &choice.ignored {
-            eprintln!("ignoring unrecognized mrulist parameter: {word}");
+            complain(format_args!(
+                "ignoring unrecognized mrulist parameter: {word}"
+            ));
         }
         let mut list = ClientList::new(&choice.filter);
         let mut text = String::new();
@@ -113,18 +118,18 @@ impl Shell {
                     if before != (list.len(), list.updates()) {
                         trouble = 0;
                     }
-                    eprint!(
+                    complain_on(format_args!(
                         "\rRetrieved {} unique MRU entries and {} updates.",
                         list.len(),
                         list.updates()
-                    );
+                    ));
                     if is_complete {
                         break;
                     }
                 }
                 // What has come is worth showing.
                 Err(error @ CommandError::TooSlow(_)) => {
-                    eprint!("\n{error}");
+                    complain_on(format_args!("\n{error}"));
                     break;
                 }
                 Err(error) => {
@@ -134,7 +139,7 @@ impl Shell {
                 }
             }
         }
-        eprintln!();
+        complain(format_args!(""));
         if self.settings.json {
             // The answers are pieces, of which some are outdated by others.
             self.answers = list.newest().map(json::client).collect();

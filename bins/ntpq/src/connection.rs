@@ -7,6 +7,7 @@ use std::{
 };
 
 use ntp_control::{Credentials, Overdue, Progress, QueryError, Request, Response, Session};
+use ntp_os::complain;
 use ntp_wire::Monotonic;
 
 /// Which addresses of a name to use.
@@ -186,7 +187,7 @@ impl Connection {
                     } else {
                         ","
                     };
-                    eprintln!("{}: timed out{comma} {what}", self.host);
+                    complain(format_args!("{}: timed out{comma} {what}", self.host));
                     return Err(error.into());
                 }
             }

@@ -15,6 +15,7 @@ use std::{
 };
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use ntp_os::complain;
 use ntpq::{Family, Lines};
 
 use crate::shell::{Output, Shell, Step};
@@ -111,7 +112,7 @@ fn main() -> ExitCode {
         // Whoever reads our output has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ntpq: {error}");
+            complain(format_args!("ntpq: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -186,7 +187,10 @@ fn print(output: &Output) -> io::Result<()> {
         }
         Output::File(path, text) => {
             if let Err(error) = std::fs::write(path, text) {
-                eprintln!("***Error opening {path}: {}", ntpq::reason(&error));
+                complain(format_args!(
+                    "***Error opening {path}: {}",
+                    ntpq::reason(&error)
+                ));
             }
             Ok(())
         }

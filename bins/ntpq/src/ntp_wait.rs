@@ -10,6 +10,7 @@ use std::{
 
 use clap::{ArgAction, Parser};
 use ntp_control::{Request, Session, Variables};
+use ntp_os::complain;
 use ntp_wire::AssociationId;
 use ntpq::{AskError, Connection, Family, first_sequence};
 
@@ -80,7 +81,7 @@ fn main() -> ExitCode {
             }
             Err(error) => {
                 show("\u{8}");
-                eprintln!("{error}");
+                complain(format_args!("{error}"));
                 return conclude("Leap status not available");
             }
         }

@@ -8,6 +8,7 @@ use std::{
 
 use clap::{ArgAction, Parser};
 use ntp_control::{Session, Synchronisation};
+use ntp_os::complain;
 use ntpq::{Connection, Family, first_sequence};
 
 /// Tells whether this machine's clock is synchronised, to what, and how well.
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         }
     };
     let Some(state) = ask(&arguments) else {
-        eprintln!("Unable to talk to NTP daemon. Is it running?");
+        complain(format_args!("Unable to talk to NTP daemon. Is it running?"));
         return ExitCode::from(2);
     };
     // Whoever wants the exit code only may have closed it.

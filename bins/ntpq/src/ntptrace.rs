@@ -10,6 +10,7 @@ use std::{
 
 use clap::{ArgAction, Parser};
 use ntp_control::{Hop, Session};
+use ntp_os::complain;
 use ntpq::{Connection, Family, first_sequence, reason};
 
 /// Prints a line for the host, for the server it follows, and so on up to the first clock.
@@ -60,12 +61,14 @@ fn main() -> ExitCode {
         match step(&mut session, &arguments, &host) {
             Ok(Some(next)) if seen.insert(next) => host = next.to_string(),
             Ok(Some(next)) => {
-                eprintln!("{next} was there before: the servers follow each other");
+                complain(format_args!(
+                    "{next} was there before: the servers follow each other"
+                ));
                 break;
             }
             Ok(None) => break,
             Err(error) => {
-                eprintln!("{error}");
+                complain(format_args!("{error}"));
                 break;
             }
         }

@@ -9,6 +9,7 @@ use ntp_control::private::{
     PrivateProgress, PrivateQueryError, PrivateRequest, PrivateRequestError, PrivateResponse,
     PrivateSession, Signature,
 };
+use ntp_os::complain;
 use ntp_wire::Monotonic;
 
 use crate::{
@@ -95,7 +96,7 @@ impl Connection {
                     PrivateQueryError::Incomplete => " with incomplete data",
                     _ => ", nothing received",
                 };
-                eprintln!("{}: timed out{what}", self.host);
+                complain(format_args!("{}: timed out{what}", self.host));
                 return Err(error.into());
             }
         }

@@ -5,6 +5,7 @@ use ntp_control::{
     peers::{self, Columns, ServerColumn},
     raw, status_line,
 };
+use ntp_os::complain;
 use ntp_wire::{AssociationId, control::Opcode};
 use ntpq::{Connection, Family};
 
@@ -93,10 +94,10 @@ impl Shell {
             }
             match self.ask(&Request::read_variables(association.id, "")) {
                 Ok(response) if response.data.is_empty() => {
-                    eprintln!(
+                    complain(format_args!(
                         "***No information returned for association {}",
                         association.id
-                    );
+                    ));
                 }
                 Ok(response) => {
                     // What was true when the list was read may not be any more.
@@ -130,7 +131,7 @@ impl Shell {
             match addresses.unwrap_or_default().first() {
                 Some(address) => self.with_view(|view| view.host(address.ip()).chars().count()),
                 None => {
-                    eprintln!("***Can't find host {host}");
+                    complain(format_args!("***Can't find host {host}"));
                     0
                 }
             }

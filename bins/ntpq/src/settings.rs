@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ntp_keys::KeyAlgorithm;
+use ntp_os::complain;
 use ntp_wire::Version;
 use ntpq::Family;
 
@@ -164,7 +165,7 @@ impl Shell {
             let before = self.variables.len();
             self.variables.retain(|(other, _)| other != name);
             if self.variables.len() == before {
-                eprintln!("Variable `{name}' not found");
+                complain(format_args!("Variable `{name}' not found"));
             }
         }
         String::new()
@@ -269,7 +270,7 @@ fn help(name: Option<&str>) -> String {
                 NotFound::Unknown => "unknown",
                 NotFound::Ambiguous => "ambiguous",
             };
-            eprintln!("Command `{name}' is {why}");
+            complain(format_args!("Command `{name}' is {why}"));
             String::new()
         }
     }

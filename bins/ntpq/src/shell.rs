@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     collections::HashMap,
+    io::{self, Write},
     net::IpAddr,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -10,6 +11,7 @@ use std::{
 use jiff::tz::TimeZone;
 use ntp_control::{Association, Request, Response, Session, View};
 use ntp_keys::KeyAlgorithm;
+use ntp_os::complain;
 use ntp_wire::{AssociationId, KeyId, Timestamp, control::Opcode};
 use ntpq::{AskError, Connection, Family, first_sequence, reason};
 use zeroize::Zeroizing;
@@ -187,7 +189,7 @@ impl Shell {
                 let reason = reason
                     .strip_prefix("failed to lookup address information: ")
                     .unwrap_or(&reason);
-                eprintln!("{reason}");
+                complain(format_args!("{reason}"));
                 false
             }
         }
@@ -205,11 +207,11 @@ impl Shell {
         let command = match command::find(name) {
             Ok(command) => command,
             Err(NotFound::Unknown) => {
-                eprintln!("***Command `{name}' unknown");
+                complain(format_args!("***Command `{name}' unknown"));
                 return Obeyed::nothing();
             }
             Err(NotFound::Ambiguous) => {
-                eprintln!("***Command `{name}' ambiguous");
+                complain(format_args!("***Command `{name}' ambiguous"));
                 return Obeyed::nothing();
             }
         };
@@ -321,7 +323,7 @@ impl Shell {
             CommandError::Ask(AskError::Query(_)) => self.server_prefix(),
             _ => String::new(),
         };
-        eprintln!("{server}{error}");
+        complain(format_args!("{server}{error}"));
     }
 
     /// What stands before the answers of a host, where several are asked.
@@ -349,10 +351,17 @@ impl Shell {
         }
         let response = connection.ask(&mut self.session, request, credentials.as_ref())?;
         if self.settings.debug > 0 {
-            println!("{} packets reassembled into response", response.fragments);
+            let _ = writeln!(
+                io::stdout(),
+                "{} packets reassembled into response",
+                response.fragments
+            );
         }
         if credentials.is_some() && !response.authentic && self.settings.debug > 0 {
-            println!("the response is not signed, or not with this key");
+            let _ = writeln!(
+                io::stdout(),
+                "the response is not signed, or not with this key"
+            );
         }
         if self.settings.json {
             match request.opcode {

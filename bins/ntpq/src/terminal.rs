@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Write};
 
+use ntp_os::{complain, complain_on};
+
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use rustyline::{
     Context, Editor, Helper, completion::Completer, error::ReadlineError, highlight::Highlighter,
@@ -127,7 +129,7 @@ impl Lines {
 
 /// Asks for a line, `None` at the end of input.
 pub fn prompt(question: &str) -> Option<String> {
-    eprint!("{question}");
+    complain_on(format_args!("{question}"));
     let mut line = String::new();
     let length = io::stdin().lock().read_line(&mut line).ok()?;
     (length > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
@@ -146,7 +148,7 @@ pub fn prompt_secret(question: &str) -> Option<Zeroizing<String>> {
     let secret = prompt(question).map(Zeroizing::new);
     if let Some(shown) = &shown {
         let _ = tcsetattr(&stdin, SetArg::TCSAFLUSH, shown);
-        eprintln!();
+        complain(format_args!(""));
     }
     secret
 }

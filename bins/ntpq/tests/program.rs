@@ -57,6 +57,21 @@ fn text(octets: &[u8]) -> &str {
     str::from_utf8(octets).unwrap()
 }
 
+/// As where the messages go to a file whose disk is full, or to who has read enough.
+#[test]
+fn what_is_wrong_and_cannot_be_said_hinders_nothing() {
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let output = Command::new(env!("CARGO_BIN_EXE_ntpq"))
+        .args(["-n", "--port", &daemon().to_string()])
+        .args(["-c", "nosuch", "-c", "as", "127.0.0.1"])
+        .stdin(Stdio::null())
+        .stderr(full.unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains(" 28203 "));
+}
+
 #[test]
 fn commands_are_obeyed_in_order_with_a_line_between() {
     let arguments = [

@@ -14,7 +14,7 @@ use std::{
 
 use clap::Parser;
 use jiff::{civil::DateTime, tz::TimeZone};
-use ntp_os::write_atomically;
+use ntp_os::{complain, write_atomically};
 
 use crate::{
     directory::{Statistics, read},
@@ -94,7 +94,7 @@ impl Arguments {
     fn run(&self) -> Result<(), Failure> {
         let (mut statistics, faults) = read(&self.directory)?;
         for fault in &faults {
-            eprintln!("ntpviz: warning: {fault}");
+            complain(format_args!("ntpviz: warning: {fault}"));
         }
         self.select(&mut statistics);
         let Some(span) = statistics.span() else {
@@ -126,7 +126,7 @@ fn main() -> ExitCode {
     match Arguments::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("ntpviz: {failure}");
+            complain(format_args!("ntpviz: {failure}"));
             ExitCode::FAILURE
         }
     }

@@ -32,6 +32,7 @@
 //!   [`Resolver`], which does not block
 //! - the process: [`Account`], [`change_root`], [`raise_priority`], [`lower_priority`],
 //!   [`daemonise`] and the [`Readiness`] that tells the parent, [`Syslog`]
+//! - words for people: [`complain`]
 //! - files: [`write_atomically`], [`read_file`], [`write_pid_file`]
 //!
 //! # What it refuses
@@ -43,6 +44,7 @@
 mod address_watch;
 mod card;
 mod clock;
+mod complaint;
 mod daemon;
 mod file;
 mod interface;
@@ -58,6 +60,7 @@ mod xdp;
 pub use address_watch::AddressWatch;
 pub use card::{Card, CardError, Cards};
 pub use clock::{ClockReader, ClockSpec, ClockSpecError, OpenClockError, SystemClock, VirtualSpec};
+pub use complaint::{complain, complain_on};
 pub use daemon::{DaemonError, Readiness, daemonise};
 pub use file::{FileContents, ReadFileError, read_file, write_atomically, write_pid_file};
 pub use interface::{Interface, interfaces};

@@ -13,6 +13,7 @@ use std::{
 };
 
 use clap::{ArgAction, Parser};
+use ntp_os::complain;
 use ntpq::{Family, Lines};
 
 use crate::shell::{Output, Settings, Shell, Step};
@@ -79,7 +80,7 @@ fn main() -> ExitCode {
         // Whoever reads our output has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ntpdc: {error}");
+            complain(format_args!("ntpdc: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -159,7 +160,10 @@ fn print(output: &Output) -> io::Result<()> {
         }
         Output::File(path, text) => {
             if let Err(error) = std::fs::write(path, text) {
-                eprintln!("***Error opening {path}: {}", ntpq::reason(&error));
+                complain(format_args!(
+                    "***Error opening {path}: {}",
+                    ntpq::reason(&error)
+                ));
             }
             Ok(())
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ntp_keys::KeyAlgorithm;
+use ntp_os::complain;
 use ntp_wire::KeyId;
 use ntpq::Family;
 use zeroize::Zeroizing;
@@ -158,7 +159,7 @@ fn help(name: Option<&str>) -> String {
                 NotFound::Unknown => "unknown",
                 NotFound::Ambiguous => "ambiguous",
             };
-            eprintln!("Command `{name}' is {why}");
+            complain(format_args!("Command `{name}' is {why}"));
             String::new()
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     collections::HashMap,
+    io::{self, Write},
     net::{IpAddr, Ipv4Addr},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -13,6 +14,7 @@ use ntp_control::{
     private::{Inquiry, InquiryError, PrivateRequest, PrivateResponse, PrivateSession, Signature},
 };
 use ntp_keys::KeyAlgorithm;
+use ntp_os::complain;
 use ntp_wire::{Duration, KeyId, Timestamp};
 use ntpq::{AskPrivateError, Connection, Family, key_of, prompt, prompt_secret, reason};
 use zeroize::Zeroizing;
@@ -133,7 +135,7 @@ impl Shell {
                 let reason = reason
                     .strip_prefix("failed to lookup address information: ")
                     .unwrap_or(&reason);
-                eprintln!("{reason}");
+                complain(format_args!("{reason}"));
                 false
             }
         }
@@ -154,7 +156,7 @@ impl Shell {
                     NotFound::Unknown => "unknown",
                     NotFound::Ambiguous => "ambiguous",
                 };
-                eprintln!("***Command `{name}' {why}");
+                complain(format_args!("***Command `{name}' {why}"));
                 return nothing;
             }
         };
@@ -169,7 +171,7 @@ impl Shell {
                 error @ (InquiryError::Nothing | InquiryError::Several(_)),
             )) => (Output::Text(format!("{error}\n")), step),
             Err(error) => {
-                eprintln!("{error}");
+                complain(format_args!("{error}"));
                 (Output::Text(String::new()), step)
             }
         }
@@ -279,7 +281,11 @@ impl Shell {
         let connection = self.connection.as_mut().ok_or(CommandError::NoHost)?;
         let response = connection.ask_private(&mut self.session, request, signature)?;
         if self.settings.debug > 0 {
-            println!("{} packets reassembled into response", response.packets);
+            let _ = writeln!(
+                io::stdout(),
+                "{} packets reassembled into response",
+                response.packets
+            );
         }
         Ok(response)
     }
