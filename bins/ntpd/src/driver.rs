@@ -319,7 +319,7 @@ impl Driver {
                     self.engine.handle(now, Input::LeapFile(read));
                 }
                 Output::ReadKeys(path) => {
-                    let read = keys_file::read(&path, &mut self.log);
+                    let read = keys_file::read_anew(&path, &mut self.log);
                     self.engine.handle(self.clock.read(), Input::Keys(read));
                 }
                 Output::ResolveRestricted {

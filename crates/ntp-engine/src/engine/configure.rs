@@ -59,6 +59,9 @@ const SWITCHES: [Switch; 7] = [
     Switch::Ntp,
     Switch::Statistics,
 ];
+/// So many sources there are at most once lines are added while the daemon runs. Each takes time in
+/// proportion to all others, and their numbers have 16 bits.
+const MOST_SOURCES: usize = 4096;
 /// So many hosts of `restrict` lines are looked up at a time.
 const MOST_HOSTS: usize = 64;
 /// No file has a longer name.
@@ -123,6 +126,13 @@ impl Engine {
             return Err(Refused {
                 column: 0,
                 what: "too many names are being looked up: give the address".to_owned(),
+            });
+        }
+        let more = parsed.config.associations.len() + parsed.config.reference_clocks.len();
+        if more > 0 && self.associations.len() + more > MOST_SOURCES {
+            return Err(Refused {
+                column: 0,
+                what: format!("there are {MOST_SOURCES} sources, and no room for more"),
             });
         }
         let groups = resets(&parsed, self.config.kept.len())?;

@@ -60,6 +60,21 @@ fn sources_come_and_go_by_configuration() {
 }
 
 #[test]
+fn there_is_an_end_of_sources() {
+    let lines: String = (0..4095_u32)
+        .map(|number| format!("server 10.1.{}.{}\n", number >> 8, number & 255))
+        .collect();
+    let mut lab = Lab::new(&format!("{lines}trustedkey 1\ncontrolkey 1\n"));
+    assert_eq!(lab.configure("server 192.0.2.7"), "Config Succeeded");
+    assert_eq!(
+        lab.configure("server 192.0.2.8"),
+        "column 0 there are 4096 sources, and no room for more"
+    );
+    lab.configure("unpeer 192.0.2.7");
+    assert_eq!(lab.configure("server 192.0.2.8"), "Config Succeeded");
+}
+
+#[test]
 fn what_cannot_be_changed_is_said_with_its_column() {
     let mut lab = Lab::new(CONF);
     for (line, answer) in [
