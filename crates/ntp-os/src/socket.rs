@@ -2,6 +2,7 @@
 
 mod batch;
 mod departure;
+mod fragments;
 mod outbox;
 mod share;
 
@@ -109,13 +110,17 @@ impl NtpSocket {
             opened => opened?,
         };
         let traffic_class = i32::from(options.dscp & 63) << 2;
+        // One that is bound to an address knows where all that it receives was sent to; stamps of
+        // cards come with the number of the card.
+        let tells_destination = address.ip().is_unspecified() || options.cards.is_some();
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
-            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &tells_destination)?;
             // Marks are a courtesy of the network, and so are buffers: do without if need be.
             let _ = setsockopt(&socket, sockopt::Ipv6TClass, &traffic_class);
         } else {
-            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+            fragments::forbid(&socket);
+            setsockopt(&socket, sockopt::Ipv4PacketInfo, &tells_destination)?;
             let _ = setsockopt(&socket, sockopt::Ipv4Tos, &traffic_class);
         }
         // What the system allows everybody is little as a rule (`net.core.rmem_max`, 208 KiB); who
@@ -192,6 +197,10 @@ impl NtpSocket {
         for _ in 0..ATTEMPTS {
             result = self.send_once(data, to, from);
             match &result {
+                Err(error) if to.is_ipv4() && error.raw_os_error() == Some(libc::EMSGSIZE) => {
+                    result = self.in_fragments(|| self.send_once(data, to, from));
+                    break;
+                }
                 Err(error) if is_passing(error) => {}
                 _ => break,
             }

@@ -19,6 +19,8 @@ struct Variant {
     crypto: &'static str,
     /// The scheme in the client's flags, that of the server's certificate, where one was asked for.
     scheme: Option<u32>,
+    /// Of the network, where it takes less than usual at a time.
+    octets: Option<u16>,
 }
 
 const USUAL: Variant = Variant {
@@ -26,6 +28,7 @@ const USUAL: Variant = Variant {
     client_keys: "",
     crypto: "",
     scheme: None,
+    octets: None,
 };
 
 fn check(reference: &Reference, server: Whose, client: Whose, variant: Variant) {
@@ -33,6 +36,9 @@ fn check(reference: &Reference, server: Whose, client: Whose, variant: Variant) 
     let (server_host, client_host) = (&network.server, &network.client);
     for host in [server_host, client_host] {
         std::fs::create_dir(host.directory.join("keys")).unwrap();
+        if let Some(octets) = variant.octets {
+            host.shell(&format!("ip link set net0 mtu {octets}"));
+        }
     }
     keygen(
         reference,
@@ -116,6 +122,11 @@ pub(crate) fn other_digests_keys_and_signatures(reference: &Reference) {
         both("-c RSA-RIPEMD160", 119),
         // A key of its own for signatures.
         both("-m 1024 -S RSA -c RSA-SHA1", 65),
+        // Certificates that fill several packets.
+        Variant {
+            octets: Some(576),
+            ..both("-m 2048 -c RSA-SHA256", 668)
+        },
         // Strong at one end only.
         Variant {
             server_keys: "-m 2048 -c RSA-SHA256",
