@@ -78,6 +78,20 @@ impl Epoch {
             self.wall - nanos(self.monotonic.since(time))
         }
     }
+
+    /// All of a client, as the one of that number.
+    fn tell(&self, client: &Client, number: usize, items: &mut Items<'_>) {
+        let time = |time: Monotonic| self.wall_at(time).to_wire();
+        let mode_and_version = (client.mode as u8) | client.version.value() << 3;
+        let address = SocketAddr::new(client.address, client.port);
+        items.plain(&format!("addr.{number}"), address);
+        items.time(&format!("last.{number}"), time(client.last_seen));
+        items.time(&format!("first.{number}"), time(client.first_seen));
+        items.plain(&format!("ct.{number}"), client.count);
+        items.plain(&format!("mv.{number}"), mode_and_version);
+        let restriction = client.restriction.to_bits();
+        items.plain(&format!("rs.{number}"), format_args!("{restriction:#x}"));
+    }
 }
 
 impl<'a> Wanted<'a> {
@@ -225,16 +239,7 @@ impl Engine {
                 passed_over += 1;
                 continue;
             }
-            let mode_and_version = (client.mode as u8) | client.version.value() << 3;
-            let first = self.epoch.wall_at(client.first_seen).to_wire();
-            let address = SocketAddr::new(client.address, client.port);
-            items.plain(&format!("addr.{count}"), address);
-            items.time(&format!("last.{count}"), last(client));
-            items.time(&format!("first.{count}"), first);
-            items.plain(&format!("ct.{count}"), client.count);
-            items.plain(&format!("mv.{count}"), mode_and_version);
-            let restriction = client.restriction.to_bits();
-            items.plain(&format!("rs.{count}"), format_args!("{restriction:#x}"));
+            self.epoch.tell(client, count, &mut items);
             newest = Some(client);
             count += 1;
         };

@@ -119,66 +119,15 @@ impl Engine {
     fn change(&mut self, lines: &str) -> Result<(), Refused> {
         let parsed = ntp_conf::parse_more(&self.config, lines);
         check(&parsed, &self.config)?;
-        let known = self.config.restrictions.len();
-        let hosts = parsed.config.restrictions.iter().skip(known);
-        let hosts = hosts.filter(|line| is_host(line)).count();
-        if self.awaited_hosts.len() + hosts > MOST_HOSTS {
-            return Err(Refused {
-                column: 0,
-                what: "too many names are being looked up: give the address".to_owned(),
-            });
-        }
-        let more = parsed.config.associations.len() + parsed.config.reference_clocks.len();
-        if more > 0 && self.associations.len() + more > MOST_SOURCES {
-            return Err(Refused {
-                column: 0,
-                what: format!("there are {MOST_SOURCES} sources, and no room for more"),
-            });
-        }
-        let groups = resets(&parsed, self.config.kept.len())?;
-        let mut removals: Vec<String> = Vec::new();
-        for kept in parsed.config.kept.iter().skip(self.config.kept.len()) {
-            if kept.keyword != "reset" {
-                removals.extend(kept.arguments.iter().cloned());
-            }
-        }
-        // A `server` line for a clock that is there already says nothing of its `fudge`.
-        let says = |keyword: &str| {
-            let mut lines = parsed.statements.iter();
-            lines.any(|line| line.keyword.keyword() == keyword)
-        };
-        let (fudged, has_keys) = (says("fudge"), says("keys"));
-        let clocks = parsed.config.reference_clocks.iter().filter(|_| fudged);
-        let fudges: Vec<_> = clocks
-            .map(|line| (line.address, line.fudge.clone()))
-            .collect();
-        self.add_sources(&parsed.config);
-        let mut config = parsed.config;
+        self.check_room(&parsed.config)?;
         let kept = self.config.kept.len();
-        config.kept.truncate(kept);
-        config.associations = std::mem::take(&mut self.config.associations);
-        config.reference_clocks = std::mem::take(&mut self.config.reference_clocks);
-        for line in &mut config.reference_clocks {
-            let fudged = fudges.iter().find(|(address, _)| *address == line.address);
-            if let Some((_, fudge)) = fudged {
-                line.fudge = fudge.clone();
-            }
-        }
-        let before = std::mem::replace(&mut self.config, config);
-        let added: Vec<Restriction> = self
-            .config
-            .restrictions
-            .iter()
-            .skip(known)
-            .cloned()
-            .collect();
-        for line in added {
-            setup::restrict(&mut self.rules, &line, &HashMap::new());
-            self.look_up_restricted(line);
-        }
-        if self.config.restrictions.len() > known {
-            self.restrictions = Arc::new(self.rules.build());
-        }
+        let groups = resets(&parsed, kept)?;
+        let removals = removals(&parsed.config, kept);
+        let has_keys = says(&parsed, "keys");
+        // From here on nothing fails.
+        self.add_sources(&parsed.config);
+        let before = self.adopt(parsed);
+        self.restrict_more(before.restrictions.len());
         self.take_over(&before);
         if has_keys && let Some(path) = self.config.keys.file.clone() {
             self.outputs.push_back(Output::ReadKeys(path));
@@ -190,6 +139,57 @@ impl Engine {
             self.remove_source(&what);
         }
         Ok(())
+    }
+
+    /// Whether there is room for what a configuration would add.
+    fn check_room(&self, more: &Config) -> Result<(), Refused> {
+        let lines = more
+            .restrictions
+            .iter()
+            .skip(self.config.restrictions.len());
+        let hosts = lines.filter(|line| is_host(line)).count();
+        let sources = more.associations.len() + more.reference_clocks.len();
+        let what = if self.awaited_hosts.len() + hosts > MOST_HOSTS {
+            "too many names are being looked up: give the address".to_owned()
+        } else if sources > 0 && self.associations.len() + sources > MOST_SOURCES {
+            format!("there are {MOST_SOURCES} sources, and no room for more")
+        } else {
+            return Ok(());
+        };
+        Err(Refused { column: 0, what })
+    }
+
+    /// Makes the configuration that of some lines, but for the sources, which are
+    /// [added](Self::add_sources); gives the one before.
+    fn adopt(&mut self, parsed: Parsed) -> Config {
+        // A `server` line for a clock that is there already says nothing of its `fudge`.
+        let is_fudged = says(&parsed, "fudge");
+        let mut config = parsed.config;
+        config.kept.truncate(self.config.kept.len());
+        config.associations = std::mem::take(&mut self.config.associations);
+        let standing = std::mem::take(&mut self.config.reference_clocks);
+        let said = std::mem::replace(&mut config.reference_clocks, standing);
+        for line in said.into_iter().filter(|_| is_fudged) {
+            let mut clocks = config.reference_clocks.iter_mut();
+            if let Some(clock) = clocks.find(|clock| clock.address == line.address) {
+                clock.fudge = line.fudge;
+            }
+        }
+        std::mem::replace(&mut self.config, config)
+    }
+
+    /// Puts the `restrict` lines behind the first `known` into force.
+    fn restrict_more(&mut self, known: usize) {
+        let added = self.config.restrictions.iter().skip(known);
+        let added: Vec<Restriction> = added.cloned().collect();
+        if added.is_empty() {
+            return;
+        }
+        for line in added {
+            setup::restrict(&mut self.rules, &line, &HashMap::new());
+            self.look_up_restricted(line);
+        }
+        self.restrictions = Arc::new(self.rules.build());
     }
 
     /// Asks where the host of a line is, if it names one.
@@ -452,6 +452,20 @@ fn check(parsed: &Parsed, before: &Config) -> Result<(), Refused> {
             ),
         }),
     }
+}
+
+/// Whether one of the lines is this statement.
+fn says(parsed: &Parsed, keyword: &str) -> bool {
+    let mut lines = parsed.statements.iter();
+    lines.any(|line| line.keyword.keyword() == keyword)
+}
+
+/// What the lines `unpeer` and `unconfig` say is to go; `known` lines were kept before.
+fn removals(config: &Config, known: usize) -> Vec<String> {
+    let kept = config.kept.iter().skip(known);
+    kept.filter(|kept| kept.keyword != "reset")
+        .flat_map(|kept| kept.arguments.iter().cloned())
+        .collect()
 }
 
 /// What the `reset` lines say is to be counted anew.
