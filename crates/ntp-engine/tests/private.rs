@@ -8,7 +8,7 @@ use std::{
 };
 
 use ntp_control::{
-    Credentials, View,
+    Credentials, Request, Session, View,
     private::{
         Inquiry, PrivateProgress, PrivateQueryError, PrivateRequest, PrivateResponse,
         PrivateSession, Signature,
@@ -18,7 +18,8 @@ use ntp_discipline::Now;
 use ntp_engine::{Engine, Input, Output, Setup};
 use ntp_keys::{KeyAlgorithm, KeyTable, SymmetricKey};
 use ntp_wire::{
-    Duration, KeyId, Monotonic, Timestamp,
+    AssociationId, Duration, KeyId, Monotonic, Timestamp,
+    control::Opcode,
     private::{
         AddressRecord, FlagsRecord, PeerChange, PrivateHeader, RequestCode, ResponseCode,
         RestrictionChange, RestrictionRecord,
@@ -123,6 +124,29 @@ impl Lab {
 
     fn change(&mut self, request: &PrivateRequest) -> Result<PrivateResponse, ResponseCode> {
         self.change_late(request, &key(1, KeyAlgorithm::MD5, "secret"), 0)
+    }
+
+    /// What `saveconfig` writes.
+    fn saved(&mut self) -> String {
+        let request = Request {
+            data: b"x.conf".to_vec(),
+            ..Request::new(Opcode::SAVE_CONFIGURATION, AssociationId::SYSTEM)
+        };
+        let key = key(1, KeyAlgorithm::MD5, "secret");
+        let asked = Session::new(1).ask(&request, Some(&key), self.now.monotonic);
+        let input = Input::Datagram {
+            received: self.now.wall,
+            local: "192.0.2.9".parse().unwrap(),
+            remote: self.reader,
+            data: &asked.unwrap(),
+        };
+        self.engine.handle(self.now, input);
+        std::iter::from_fn(|| self.engine.poll())
+            .find_map(|output| match output {
+                Output::SaveConfiguration(request) => Some(request.text),
+                _ => None,
+            })
+            .expect("it is saved")
     }
 
     fn text(&mut self, inquiry: &Inquiry) -> String {
@@ -358,6 +382,35 @@ fn restrictions_are_added_taken_back_and_removed() {
     let text = send(&mut lab, RequestCode::REMOVE_RESTRICTION, &change);
     assert!(!text.contains(&row("nomodify, kod")), "{text}");
     assert!(text.contains("ntpport, noserve"), "{text}");
+}
+
+/// What is saved is what is in force.
+#[test]
+fn default_restrictions_stay_and_are_saved_as_they_are() {
+    let more = "controlkey 1\nsaveconfigdir /c\nrestrict default noquery nomodify kod\n\
+                restrict 203.0.113.0 mask 255.255.255.0\n";
+    let mut lab = Lab::new(&format!("{CONF}{more}"));
+    let mut change = RestrictionChange::default();
+    change.set_address("0.0.0.0".parse().unwrap());
+    change.set_mask("0.0.0.0".parse().unwrap());
+    let request = PrivateRequest::with_items(RequestCode::REMOVE_RESTRICTION, [change.to_bytes()]);
+    lab.change(&request).unwrap();
+    let saved = lab.saved();
+    let line = "restrict default noquery nomodify kod\n";
+    assert!(saved.contains(line), "{saved}");
+    change.flags = 0x0080;
+    let request = PrivateRequest::with_items(RequestCode::UNRESTRICT, [change.to_bytes()]);
+    lab.change(&request).unwrap();
+    let text = lab.text(&Inquiry::Restrictions(None));
+    let row = "0.0.0.0         0.0.0.0                 0  nomodify, kod\n";
+    assert!(text.contains(row), "{text}");
+    let saved = lab.saved();
+    for line in [
+        "restrict -4 default nomodify kod\n",
+        "restrict -6 default noquery nomodify kod\n",
+    ] {
+        assert!(saved.contains(line), "{saved}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use ntp_conf::{KeyRange, RestrictAddress, Restriction};
+use ntp_conf::{AddressFamily, KeyRange, RestrictAddress, Restriction};
 use ntp_restrict::{RestrictFlags, RestrictTarget, Scope};
 use ntp_wire::{
     KeyId,
@@ -198,28 +198,18 @@ impl Engine {
             return self.lines(from, &lines);
         }
         for rule in rules {
-            let Rule { target, flags, .. } = rule;
-            let verb = match request {
-                RequestCode::UNRESTRICT => {
-                    self.rules.unrestrict(&target, flags);
-                    "unrestrict"
-                }
-                _ => {
-                    self.rules.remove(&target);
-                    "delrestrict"
-                }
+            let (is_done, verb) = match request {
+                RequestCode::UNRESTRICT => (
+                    self.rules.unrestrict(&rule.target, rule.flags),
+                    "unrestrict",
+                ),
+                _ => (self.rules.remove(&rule.target), "delrestrict"),
             };
-            let text = format!("{} {verb}: {}", from.ip(), rule.line());
-            self.note(Severity::Information, text);
-            // What the lines said of it they say no more, for `saveconfig`.
-            let lines = &mut self.config.restrictions;
-            match request {
-                RequestCode::UNRESTRICT => {
-                    for line in lines.iter_mut().filter(|line| rule.is_of(line)) {
-                        line.flags = line.flags - flags;
-                    }
-                }
-                _ => lines.retain(|line| !rule.is_of(line)),
+            // Who asks for what there is not has it; but default entries stay.
+            if is_done {
+                let text = format!("{} {verb}: {}", from.ip(), rule.line());
+                self.note(Severity::Information, text);
+                rule.take_back(&mut self.config.restrictions, request);
             }
         }
         self.restrictions = Arc::new(self.rules.build());
@@ -270,22 +260,50 @@ impl Rule {
         line
     }
 
+    /// What the lines of the configuration said of it, and is taken back, they say no more, for
+    /// `saveconfig`.
+    fn take_back(&self, lines: &mut Vec<Restriction>, request: RequestCode) {
+        if [RestrictTarget::DEFAULT_IPV4, RestrictTarget::DEFAULT_IPV6].contains(&self.target) {
+            *lines = lines.drain(..).flat_map(of_each_family).collect();
+        }
+        if request == RequestCode::UNRESTRICT {
+            for line in lines.iter_mut().filter(|line| self.is_of(line)) {
+                line.flags = line.flags - self.flags;
+            }
+        } else {
+            lines.retain(|line| !self.is_of(line));
+        }
+    }
+
     /// Whether a line of the configuration is about the same.
     fn is_of(&self, line: &Restriction) -> bool {
         let is_target = match &line.address {
             RestrictAddress::Network { address, mask } => {
                 (*address, *mask) == (self.target.address(), self.target.mask())
             }
-            RestrictAddress::Default(Some(ntp_conf::AddressFamily::Ipv4)) => {
+            RestrictAddress::Default(Some(AddressFamily::Ipv4)) => {
                 self.target == RestrictTarget::DEFAULT_IPV4
             }
-            RestrictAddress::Default(Some(ntp_conf::AddressFamily::Ipv6)) => {
+            RestrictAddress::Default(Some(AddressFamily::Ipv6)) => {
                 self.target == RestrictTarget::DEFAULT_IPV6
             }
             _ => false,
         };
         is_target && line.ntp_port == (self.target.scope() == Scope::NtpPort)
     }
+}
+
+/// `restrict default` as two lines, one for each family; others as they are.
+fn of_each_family(line: Restriction) -> Vec<Restriction> {
+    if line.address != RestrictAddress::Default(None) {
+        return vec![line];
+    }
+    let families = [AddressFamily::Ipv4, AddressFamily::Ipv6];
+    let of = |family| Restriction {
+        address: RestrictAddress::Default(Some(family)),
+        ..line.clone()
+    };
+    families.map(of).to_vec()
 }
 
 /// The line of configuration that a source would have; `None` if there is none.
