@@ -135,20 +135,29 @@ fn turns_of_the_clock_do_not_fill_the_log() {
     world.run(MINUTE * 5);
     let turns = |world: &World| lines(world, "sys_peer").len();
     let before = turns(&world);
-    for turn in 0..120 {
-        set_at(
-            &mut world,
-            1,
-            0,
-            Stratum::new(if turn % 2 == 0 { 16 } else { 1 }),
-        );
+    let turn_to = |world: &mut World, turn: u32| {
+        let stratum = Stratum::new(if turn.is_multiple_of(2) { 16 } else { 1 });
+        set_at(world, 1, 0, stratum);
         world.run(MINUTE * 2);
+    };
+    for turn in 0..120 {
+        turn_to(&mut world, turn);
     }
     // Some eight in each of sixteen quarters of an hour.
     let said = turns(&world) - before;
     assert!((60..=16 * 6).contains(&said), "{said}");
     let more = lines(&world, " times more; it follows ");
     assert!((10..=16).contains(&more.len()), "{more:?}");
+    // The last word is what is so, though nothing happens any more.
+    world.run(MINUTE * 16);
+    for turn in 0..7 {
+        turn_to(&mut world, turn);
+    }
+    world.link_mut().set_loss(Loss::ALL);
+    world.run(MINUTE * 16);
+    let more = lines(&world, " times more; it follows ");
+    let last = more.last().unwrap();
+    assert!(last.contains("it follows nobody now"), "{last}");
 }
 
 #[test]

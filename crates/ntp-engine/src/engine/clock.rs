@@ -74,7 +74,6 @@ impl Engine {
         }
         self.act(&decision);
         self.tell_flaws();
-        self.tell_turns();
     }
 
     /// What the survivors' estimators say together.
@@ -204,6 +203,7 @@ impl Engine {
             self.next_tick = now + TICK;
         }
         self.steer();
+        self.tell_turns();
         self.record_system();
         self.watch_identity();
         self.renew_cookie_keys();
