@@ -87,11 +87,12 @@ pub(crate) fn read(directory: &Path) -> Result<(Statistics, Vec<Fault>), ReadErr
             continue;
         };
         let path = entry.path();
-        let file = File::open(&path).map_err(failed(&path))?;
-        let metadata = file.metadata().map_err(failed(&path))?;
+        // Before it is opened, since a pipe would be waited for.
+        let metadata = fs::metadata(&path).map_err(failed(&path))?;
         if !metadata.is_file() || !seen.insert((metadata.dev(), metadata.ino())) {
             continue;
         }
+        let file = File::open(&path).map_err(failed(&path))?;
         let fault = read_file(kind, file, &mut statistics).map_err(failed(&path))?;
         faults.extend(fault.map(|(first, count)| Fault {
             path,
@@ -209,6 +210,21 @@ mod tests {
         statistics.keep(first, first + 10.0);
         assert_eq!(statistics.clock.len(), 2);
         statistics.keep(first, first + 2.0);
+        assert!(statistics.sources.is_empty());
+    }
+
+    #[test]
+    fn pipes_are_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("loopstats.20261123"), "61367 5.0 1e-6 0 0 0 6\n").unwrap();
+        fs::create_dir(at("loopstats.d")).unwrap();
+        // Without the program there is still the directory.
+        let _ = std::process::Command::new("mkfifo")
+            .arg(at("peerstats"))
+            .status();
+        let (statistics, faults) = read(directory.path()).unwrap();
+        assert_eq!((statistics.clock.len(), faults.len()), (1, 0));
         assert!(statistics.sources.is_empty());
     }
 
