@@ -4,6 +4,7 @@ namespaces of its own: the server on the first processor, the generator on the s
 
     compare.py                                  every program that is named, five rounds
     compare.py --program meridian,chrony --rounds 9 --key SHA1
+    compare.py --program echo,meridian,meridian-nts,chrony,chrony-nts    Network Time Security
     compare.py --program meridian,meridian-2 --processors 0,1    two threads beside one
 
 What is run is named by the environment; what is not named is left out:
@@ -39,6 +40,10 @@ KEYS = {
     "SHA1": "1 SHA1 0123456789abcdef0123456789abcdef01234567\n",
     "AES128CMAC": "1 AES128CMAC 0123456789abcdef0123456789abcdef\n",
 }
+
+
+# Of nobody: the generator asks whoever answers.
+CERTIFICATE = pathlib.Path(__file__).parents[2] / "crates/ntp-nts/tests/data/server.pem"
 
 
 def run(*command, **more):
@@ -80,23 +85,35 @@ class Program:
         keys = directory / "keys"
         keys.write_text(KEYS.get(arguments.key, ""))
         keys.chmod(0o600)
+        # "meridian-nts" is asked with Network Time Security, "meridian" is not.
+        self.nts = name.endswith("-nts")
+        server = name.removesuffix("-nts")
         conf = directory / "conf"
         text = "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\nrestrict default nomodify noquery\n"
         if arguments.mru:
             text += f"mru {arguments.mru}\n"
         if arguments.key:
             text += f"keys {keys}\ntrustedkey 1\n"
-        if name == "echo":
+        if self.nts:
+            text += f"nts cert {CERTIFICATE} key {directory}/key cookie {directory}/cookies\n"
+            text += "nts enable\n"
+            secret = directory / "key"
+            secret.write_text(CERTIFICATE.with_suffix(".key").read_text())
+            secret.chmod(0o600)
+        if server == "echo":
             self.command = [binaries / "ntp-echo", f"{SERVER}:123"]
-        elif name.startswith("meridian"):
+        elif server.startswith("meridian"):
             # "meridian" is bound to one processor, and so has one thread.
-            threads = name.removeprefix("meridian").removeprefix("-")
+            threads = server.removeprefix("meridian").removeprefix("-")
             conf.write_text(text + f"threads {threads or 1}\n")
             self.command = [binaries / "ntpd", "-n", "-c", conf, "--clock", "none"]
-        elif name == "chrony":
+        elif server == "chrony":
             text = f"local stratum 1\nallow all\ncmdport 0\npidfile {directory}/pid\n"
             if arguments.mru:
                 text += "clientloglimit 134217728\n"
+            if self.nts:
+                text += f"ntsserverkey {directory}/key\nntsservercert {CERTIFICATE}\n"
+                text += f"ntsdumpdir {directory}\n"
             if arguments.key:
                 text += f"keyfile {keys}\n"
                 kind = {"AES128CMAC": "AES128"}.get(arguments.key, arguments.key)
@@ -106,7 +123,7 @@ class Program:
             self.command = [os.environ["CHRONYD"], "-d", "-x", "-u", "root", "-f", conf]
         else:
             conf.write_text(text)
-            self.command = [os.environ[name.upper()], "-n", "-c", conf]
+            self.command = [os.environ[server.upper()], "-n", "-c", conf]
         self.log = directory / "log"
         # ntpd reads a key of other lengths as hexadecimal, and so does our generator.
         self.key = directory / "generator-keys"
@@ -159,6 +176,8 @@ def load(network, program, arguments, rate, seconds=SECONDS, first=0):
     time.sleep(PAUSE)
     binaries = pathlib.Path(os.environ["BINARIES"])
     key = ["--key", f"{program.key}:1"] if arguments.key and program.name != "echo" else []
+    if program.nts:
+        key = ["--nts", "4460"]
     text = run(
         *("ip", "netns", "exec", network.generator, "taskset", "-c", "1", "chrt", "-f", "20"),
         *(binaries / "ntp-load", f"{SERVER}:123", "--rate", str(rate), "--seconds", str(seconds)),
@@ -169,11 +188,20 @@ def load(network, program, arguments, rate, seconds=SECONDS, first=0):
     return {name: float(value) for name, value in zip(words[::2], words[1::2])}
 
 
+def answers(network, program, arguments):
+    try:
+        return load(network, program, arguments, 100, 0.1)["answered"] > 0
+    except subprocess.CalledProcessError as error:
+        # There are no keys before it has started.
+        program.log.open("a").write(error.stderr)
+        return False
+
+
 def measure(network, program, arguments):
     program.start(network)
     try:
         end = time.monotonic() + 10
-        while not load(network, program, arguments, 100, 0.1)["answered"]:
+        while not answers(network, program, arguments):
             if time.monotonic() > end:
                 sys.exit(f"{program.name} does not answer:\n{program.log.read_text()}")
         # Everybody asks once, so that all are known who ask again.
@@ -211,10 +239,9 @@ def main():
     parser.add_argument("--key", choices=sorted(KEYS), default="")
     arguments = parser.parse_args()
     arguments.rates = [int(rate) for rate in arguments.rates.split(",")]
-    named = {"echo", "meridian", "meridian-2", "meridian-4"} | {
-        name
-        for name, variable in (("chrony", "CHRONYD"), ("ntpd", "NTPD"), ("ntpsec", "NTPSEC"))
-        if variable in os.environ
+    variables = {"chrony": "CHRONYD", "chrony-nts": "CHRONYD", "ntpd": "NTPD", "ntpsec": "NTPSEC"}
+    named = {"echo", "meridian", "meridian-nts", "meridian-2", "meridian-4"} | {
+        name for name, variable in variables.items() if variable in os.environ
     }
     scratch = pathlib.Path(tempfile.mkdtemp())
     try:

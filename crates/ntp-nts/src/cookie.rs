@@ -43,14 +43,36 @@ pub struct CookieKeys {
 #[derive(Clone, PartialEq, Eq)]
 struct CookieKey {
     number: u32,
-    secret: [u8; KEY],
+    secret: Secret,
     /// Seconds of Unix time when it was made.
     made: i64,
 }
 
-impl Drop for CookieKey {
+/// A secret, ready for use: each request takes it twice.
+#[derive(Clone)]
+struct Secret {
+    octets: [u8; KEY],
+    sealer: Sealer,
+}
+
+impl Secret {
+    fn new(octets: [u8; KEY]) -> Self {
+        let sealer = Sealer::new(&octets);
+        Self { octets, sealer }
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.octets == other.octets
+    }
+}
+
+impl Eq for Secret {}
+
+impl Drop for Secret {
     fn drop(&mut self) {
-        self.secret.zeroize();
+        self.octets.zeroize();
     }
 }
 
@@ -86,7 +108,7 @@ impl CookieKeys {
         Self {
             current: CookieKey {
                 number: rng.random(),
-                secret: rng.random(),
+                secret: Secret::new(rng.random()),
                 made: now,
             },
             before: Vec::new(),
@@ -101,7 +123,7 @@ impl CookieKeys {
         }
         let next = CookieKey {
             number: self.current.number.wrapping_add(1),
-            secret: rng.random(),
+            secret: Secret::new(rng.random()),
             made: now,
         };
         self.before
@@ -139,7 +161,7 @@ impl CookieKeys {
             let both = keys.client_to_server.iter().chain(&keys.server_to_client);
             text.zip(both).for_each(|(to, from)| *to = *from);
             // Nothing is too long for it here.
-            let _ = Sealer::new(&self.current.secret).seal(&number, &nonce, sealed);
+            let _ = self.current.secret.sealer.seal(&number, &nonce, sealed);
         }
         cookie
     }
@@ -162,9 +184,7 @@ impl CookieKeys {
             .find(|(_, key)| key.number == number)
             .ok_or(CookieError::Key(number))?;
         let (nonce, sealed) = rest.split_first_chunk_mut::<NONCE>().ok_or(forged)?;
-        let text = Sealer::new(&key.secret)
-            .open(head, nonce, sealed)
-            .ok_or(forged)?;
+        let text = key.secret.sealer.open(head, nonce, sealed).ok_or(forged)?;
         let opened = text
             .split_first_chunk()
             .and_then(|(ours, theirs)| Some(SessionKeys::new(*ours, theirs.try_into().ok()?)));

@@ -35,7 +35,7 @@ pub(crate) fn head_of(kind: u16, length: usize) -> Option<[u8; 4]> {
 /// Writes the authenticator of the packet that `room` begins with, `at` octets of it, around
 /// `sealed` octets that lie where they belong, [`AUTHENTICATOR_LENGTH`] further on. Where it ends.
 pub(crate) fn write_authenticator(
-    sealer: &mut Sealer,
+    sealer: &Sealer,
     nonce: &[u8; NONCE],
     room: &mut [u8],
     at: usize,

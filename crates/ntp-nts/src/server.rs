@@ -116,7 +116,7 @@ impl<'a> Found<'a> {
         };
         sealed.copy_from_slice(authenticator.sealed);
         let before = packet.bytes().get(..at).unwrap_or_default();
-        let mut sealer = Sealer::new(&session.client_to_server);
+        let sealer = Sealer::new(&session.client_to_server);
         if sealer.open(before, authenticator.nonce, sealed).is_none() {
             return Inspection::Refused(Refused {
                 identifier,
@@ -158,10 +158,10 @@ impl Authentic<'_> {
             let cookie = keys.seal(&self.keys, rng);
             end = field::write(reply, end, field::COOKIE, &cookie)?;
         }
-        let mut sealer = Sealer::new(&self.keys.server_to_client);
+        let sealer = Sealer::new(&self.keys.server_to_client);
         let mut nonce = [0; NONCE];
         rng.fill_bytes(&mut nonce);
-        field::write_authenticator(&mut sealer, &nonce, reply, at, count * FIELD)
+        field::write_authenticator(&sealer, &nonce, reply, at, count * FIELD)
     }
 
     /// How many cookies its answer brings.

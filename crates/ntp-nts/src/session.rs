@@ -103,9 +103,9 @@ impl Session {
         }
         let at = packet.len();
         packet.resize(at + AUTHENTICATOR_LENGTH, 0);
-        let mut sealer = Sealer::new(&self.keys.client_to_server);
+        let sealer = Sealer::new(&self.keys.client_to_server);
         // There is room for it.
-        let _ = field::write_authenticator(&mut sealer, &rng.random(), packet, at, 0);
+        let _ = field::write_authenticator(&sealer, &rng.random(), packet, at, 0);
         Ok(())
     }
 
@@ -162,7 +162,7 @@ impl Session {
     fn open(&self, before: &[u8], body: &[u8]) -> Option<Vec<Vec<u8>>> {
         let authenticator = Authenticator::parse(body)?;
         let mut room = authenticator.sealed.to_vec();
-        let mut sealer = Sealer::new(&self.keys.server_to_client);
+        let sealer = Sealer::new(&self.keys.server_to_client);
         let text = sealer.open(before, authenticator.nonce, &mut room)?;
         let cookies = field::fields(text).filter(|field| field.kind == field::COOKIE);
         Some(cookies.map(|cookie| cookie.body.to_vec()).collect())

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{CookieKey, CookieKeys, KEPT};
+use super::{CookieKey, CookieKeys, KEPT, Secret};
 use crate::keys::KEY;
 
 /// The first line.
@@ -26,7 +26,7 @@ impl CookieKeys {
         let mut text = Zeroizing::new(format!("{HEAD}\n"));
         for key in core::iter::once(&self.current).chain(&self.before) {
             text.push_str(&format!("{:08x} {} ", key.number, key.made));
-            for octet in key.secret {
+            for octet in key.secret.octets {
                 text.push_str(&format!("{octet:02x}"));
             }
             text.push('\n');
@@ -76,7 +76,7 @@ fn parse_line(line: &str) -> Option<CookieKey> {
     }
     Some(CookieKey {
         number,
-        secret,
+        secret: Secret::new(secret),
         made,
     })
 }

@@ -141,8 +141,8 @@ fn placeholders_that_make_no_room_bring_no_cookie() {
     }
     let at = packet.len();
     packet.resize(at + AUTHENTICATOR_LENGTH, 0);
-    let mut sealer = Sealer::new(&[1; 32]);
-    field::write_authenticator(&mut sealer, &[0; 16], &mut packet, at, 0).unwrap();
+    let sealer = Sealer::new(&[1; 32]);
+    field::write_authenticator(&sealer, &[0; 16], &mut packet, at, 0).unwrap();
     let Inspection::Authentic(asked) = inspect(&pair.keys, &Packet::parse(&packet).unwrap()) else {
         panic!("it is authentic");
     };

@@ -1,12 +1,15 @@
 //! Asks an NTP server so many times a second, from so many addresses, whatever it answers.
 //!
 //! `ntp-load SERVER:PORT --rate N --seconds S [--clients N --network 10.0.0.0] [--first N]
-//! [--key FILE:ID]`
+//! [--key FILE:ID] [--nts PORT]`
 //! prints one line: requests sent, right answers, and the median and 99th percentile of the time to
 //! the answer, from when the request was due: a generator that is late itself does not hide what a
 //! client would have waited. The addresses of the network must be this host's (in a network namespace:
-//! `ip route add local 10.0.0.0/8 dev lo`), or the kernel will not send from them.
+//! `ip route add local 10.0.0.0/8 dev lo`), or the kernel will not send from them. `--nts` names the
+//! TCP port of the server where there are keys of Network Time Security.
 #![forbid(unsafe_code)]
+
+mod nts;
 
 use std::{
     error::Error,
@@ -17,6 +20,8 @@ use std::{
 use ntp_keys::{KeyTable, MacBuffer, SymmetricKey};
 use ntp_os::{Batch, NtpSocket, Outbox, SocketOptions};
 use ntp_wire::{Header, KeyId, Mode, WireTimestamp};
+
+use self::nts::Requests;
 
 /// How long late answers are waited for.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -45,6 +50,8 @@ struct Load {
     first: u64,
     network: Ipv4Addr,
     key: Option<(u32, SymmetricKey)>,
+    /// The TCP port for keys of Network Time Security.
+    nts: Option<u16>,
 }
 
 struct Outcome {
@@ -64,6 +71,7 @@ impl Load {
             first: 0,
             network: Ipv4Addr::UNSPECIFIED,
             key: None,
+            nts: None,
         };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
@@ -80,6 +88,7 @@ impl Load {
                 "--clients" => load.clients = value.parse()?,
                 "--first" => load.first = value.parse()?,
                 "--network" => load.network = value.parse()?,
+                "--nts" => load.nts = Some(value.parse()?),
                 "--key" => load.key = Some(read_key(&value)?),
                 _ => return Err(format!("unknown option {argument}").into()),
             }
@@ -100,6 +109,9 @@ impl Load {
             SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
         };
         let socket = NtpSocket::bind(SocketAddr::new(any, 0), &options)?;
+        let sealed = self.nts.map(|port| Requests::new(self.server, port, slot));
+        let sealed = sealed.transpose()?;
+        let mut slots = vec![Duration::ZERO; if sealed.is_some() { Requests::COUNT } else { 0 }];
         let (mut outbox, mut batch) = (Outbox::new(), Batch::new());
         let wanted = (self.rate * self.duration.as_secs_f64()) as usize;
         let mut latencies = Vec::with_capacity(wanted);
@@ -109,7 +121,15 @@ impl Load {
             let now = start.elapsed();
             let due = ((now.as_secs_f64() * self.rate) as usize).min(wanted);
             while made < due && !outbox.is_full() {
-                self.write(&mut outbox, made);
+                match &sealed {
+                    Some(requests) => {
+                        if let Some(slot) = slots.get_mut(made % Requests::COUNT) {
+                            *slot = self.due(made);
+                        }
+                        self.write_sealed(&mut outbox, made, requests);
+                    }
+                    None => self.write(&mut outbox, made),
+                }
                 made += 1;
             }
             if !outbox.is_empty() {
@@ -118,7 +138,7 @@ impl Load {
             socket.receive(&mut batch)?;
             let now = start.elapsed();
             for answer in batch.iter() {
-                latencies.extend(latency(answer.data, now));
+                latencies.extend(latency(answer.data, now, &slots));
             }
             let is_over = made == wanted && now > self.duration + PATIENCE;
             // A generator that can't keep up must not go on for ever.
@@ -134,17 +154,38 @@ impl Load {
         })
     }
 
-    /// Puts request `number` into the outbox. Its transmit timestamp tells when it was due, which
-    /// the answer gives back.
-    fn write(&self, outbox: &mut Outbox, number: usize) {
-        let due = Duration::from_secs_f64((number + 1) as f64 / self.rate);
+    /// When request `number` is to leave.
+    fn due(&self, number: usize) -> Duration {
+        Duration::from_secs_f64((number + 1) as f64 / self.rate)
+    }
+
+    /// Who sends request `number`, where there are many clients.
+    fn source(&self, number: usize) -> Option<IpAddr> {
         let number = number as u64 + self.first;
-        let from = (self.clients > 0).then(|| {
+        (self.clients > 0).then(|| {
             // One after the other in no order that a table could like, and each in its turn: the
             // factor is a prime number.
             let client = (number * 2_654_435_761 % u64::from(self.clients)) as u32;
             IpAddr::from(Ipv4Addr::from_bits(self.network.to_bits() + 1 + client))
-        });
+        })
+    }
+
+    /// Puts request `number` into the outbox. Its transmit timestamp tells which of the sealed ones
+    /// it is.
+    fn write_sealed(&self, outbox: &mut Outbox, number: usize, requests: &Requests) {
+        let request = requests.turn(number);
+        let room = outbox.room().and_then(|room| room.get_mut(..request.len()));
+        if let Some(room) = room {
+            room.copy_from_slice(request);
+            outbox.queue(request.len(), self.server, self.source(number));
+        }
+    }
+
+    /// Puts request `number` into the outbox. Its transmit timestamp tells when it was due, which
+    /// the answer gives back.
+    fn write(&self, outbox: &mut Outbox, number: usize) {
+        let due = self.due(number);
+        let from = self.source(number);
         let Some(room) = outbox.room() else {
             return;
         };
@@ -175,12 +216,22 @@ impl Load {
 /// In every transmit timestamp: never zero, and known again.
 const MARK: u64 = 0x5a << 56;
 
-/// How long the answer took, if it is one.
-fn latency(data: &[u8], now: Duration) -> Option<Duration> {
+/// The transmit timestamp of a sealed request.
+fn slot(number: usize) -> WireTimestamp {
+    WireTimestamp::from_bits(number as u64 | MARK)
+}
+
+/// How long the answer took, if it is one. Where there are `slots`, they tell when requests were
+/// due.
+fn latency(data: &[u8], now: Duration, slots: &[Duration]) -> Option<Duration> {
     let header = Header::parse(data)?;
     let origin = header.origin_time.to_bits();
     let is_answer = header.mode == Mode::Server && origin & (0xff << 56) == MARK;
-    let sent = Duration::from_nanos(origin & !(0xff << 56));
+    let told = origin & !(0xff << 56);
+    let sent = match slots.is_empty() {
+        true => Duration::from_nanos(told),
+        false => *slots.get(usize::try_from(told).ok()?)?,
+    };
     is_answer.then(|| now.saturating_sub(sent))
 }
 
