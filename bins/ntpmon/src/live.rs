@@ -2,13 +2,18 @@
 
 use std::{
     io,
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
     thread,
     time::Duration,
 };
 
 use ntp_wire::Timestamp;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::{
     arguments::Arguments,
@@ -23,12 +28,20 @@ const TICK: Duration = Duration::from_millis(100);
 
 type Sample = Result<Snapshot, (Timestamp, String)>;
 
-/// Watches until a key ends it.
+/// Signals after which the terminal must be as before.
+const ENDINGS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+
+/// Watches until a key ends it, or a signal, which then does what signals do.
 ///
 /// # Errors
 ///
 /// If the terminal cannot be used.
 pub(crate) fn watch(arguments: &Arguments) -> io::Result<()> {
+    let ended = Arc::new(AtomicUsize::new(0));
+    for signal in ENDINGS {
+        let number = usize::try_from(signal).unwrap_or_default();
+        signal_hook::flag::register_usize(signal, Arc::clone(&ended), number)?;
+    }
     let (to_screen, samples) = mpsc::channel();
     // Its end of this channel closes with the screen, which ends the thread.
     let (screen, closed) = mpsc::channel();
@@ -38,9 +51,12 @@ pub(crate) fn watch(arguments: &Arguments) -> io::Result<()> {
         .name("sampler".to_owned())
         .spawn(move || sample(sampler, pause, &to_screen, &closed))?;
     let mut terminal = ratatui::try_init()?;
-    let outcome = show(&mut terminal, &arguments.host, &samples);
+    let outcome = show(&mut terminal, &arguments.host, &samples, &ended);
     drop(screen);
     ratatui::try_restore()?;
+    if let Ok(signal @ 1..) = i32::try_from(ended.load(Ordering::Relaxed)) {
+        signal_hook::low_level::emulate_default_handler(signal)?;
+    }
     outcome
 }
 
@@ -67,10 +83,11 @@ fn show(
     terminal: &mut ratatui::DefaultTerminal,
     host: &str,
     samples: &Receiver<Sample>,
+    ended: &AtomicUsize,
 ) -> io::Result<()> {
     let mut monitor = Monitor::new(host);
     let mut stale = true;
-    while !monitor.done {
+    while !monitor.done && ended.load(Ordering::Relaxed) == 0 {
         while let Ok(sample) = samples.try_recv() {
             match sample {
                 Ok(snapshot) => monitor.take(snapshot),

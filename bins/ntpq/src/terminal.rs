@@ -138,24 +138,71 @@ pub fn prompt(question: &str) -> Option<String> {
 /// Asks for a line that the terminal does not show.
 pub fn prompt_secret(question: &str) -> Option<Zeroizing<String>> {
     let stdin = io::stdin();
-    let shown = tcgetattr(&stdin).ok();
-    if let Some(shown) = &shown {
-        let mut hidden = shown.clone();
-        hidden.local_flags.remove(LocalFlags::ECHO);
-        // A terminal that cannot hide what is typed is no reason not to ask.
-        let _ = tcsetattr(&stdin, SetArg::TCSAFLUSH, &hidden);
-    }
-    let secret = prompt(question).map(Zeroizing::new);
-    if let Some(shown) = &shown {
-        let _ = tcsetattr(&stdin, SetArg::TCSAFLUSH, shown);
-        complain(format_args!(""));
-    }
+    let Ok(shown) = tcgetattr(&stdin) else {
+        return prompt(question).map(Zeroizing::new);
+    };
+    let mut hidden = shown.clone();
+    // Whoever interrupts must not be left with a terminal that shows nothing: that comes as a
+    // character, at once.
+    let by_line = LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG;
+    hidden.local_flags.remove(by_line);
+    // A terminal that cannot hide what is typed is no reason not to ask.
+    let _ = tcsetattr(&stdin, SetArg::TCSAFLUSH, &hidden);
+    complain_on(format_args!("{question}"));
+    let secret = hidden_line(&mut stdin.lock());
+    let _ = tcsetattr(&stdin, SetArg::TCSAFLUSH, &shown);
+    complain(format_args!(""));
     secret
+}
+
+/// Takes characters as they are typed, to the end of the line; `None` if there are none, or
+/// somebody interrupts.
+fn hidden_line(typed: &mut impl BufRead) -> Option<Zeroizing<String>> {
+    const INTERRUPT: u8 = 0x03;
+    const END: u8 = 0x04;
+    const BACKSPACE: u8 = 0x08;
+    const ERASE_LINE: u8 = 0x15;
+    const DELETE: u8 = 0x7f;
+    let mut line = Zeroizing::new(Vec::with_capacity(256));
+    for octet in io::Read::bytes(typed) {
+        match octet.ok()? {
+            INTERRUPT => return None,
+            END if line.is_empty() => return None,
+            END | b'\r' | b'\n' => return Some(text(&line)),
+            // A character may have several octets.
+            BACKSPACE | DELETE => while line.pop().is_some_and(|octet| octet & 0xc0 == 0x80) {},
+            ERASE_LINE => line.clear(),
+            octet => line.push(octet),
+        }
+    }
+    (!line.is_empty()).then(|| text(&line))
+}
+
+fn text(line: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(String::from_utf8_lossy(line).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_can_be_mended_and_given_up() {
+        let typed = |octets: &[u8]| hidden_line(&mut &octets[..]).map(|line| line.to_string());
+        assert_eq!(typed(b"secret\rmore"), Some("secret".to_owned()));
+        assert_eq!(typed(b"secret\n"), Some("secret".to_owned()));
+        assert_eq!(typed(b"\n"), Some(String::new()));
+        assert_eq!(
+            typed("se\u{e4}\u{7f}cx\u{8}ret\n".as_bytes()),
+            Some("secret".to_owned())
+        );
+        assert_eq!(typed(b"wrong\x15right\x04"), Some("right".to_owned()));
+        assert_eq!(typed(b"\x7f\x7fa\n"), Some("a".to_owned()));
+        assert_eq!(typed(b"sec\x03ret\n"), None);
+        assert_eq!(typed(b"\x04"), None);
+        assert_eq!(typed(b""), None);
+        assert_eq!(typed(b"no end"), Some("no end".to_owned()));
+    }
 
     #[test]
     fn names_of_commands_are_completed() {
