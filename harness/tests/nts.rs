@@ -188,6 +188,14 @@ fn our_client_and_our_server() {
 
     let client = start_client(&network, "", "nts ca authority.pem\n");
     wait_until_followed(&network, &client, &server);
+    let serves = [
+        "nts_ke_serves_good",
+        "nts_ke_serves_bad",
+        "nts_server_recv_bad",
+    ];
+    let counts = serves.map(|name| count(&network.server, name));
+    // The client that did not trust us ended the conversation.
+    assert_eq!(counts, [1, 1, 0], "{}", server.log());
 
     // The server comes back without its keys: old cookies are refused, new keys asked for.
     drop(server);
@@ -207,4 +215,19 @@ fn our_client_and_our_server() {
     wait_until_followed(&network, &client, &server);
     let log = client.log();
     assert_eq!(log.matches("NTS keys and").count(), 2, "{log}");
+    assert_eq!(count(&network.client, "nts_ke_probes_good"), 2);
+    let good = count(&network.client, "nts_client_recv_good");
+    assert!(count(&network.client, "nts_client_send") > good && good > 2);
+    assert!(
+        count(&network.client, "nts_client_recv_bad") > 0,
+        "a refusal"
+    );
+}
+
+/// A variable of the system that counts something.
+fn count(host: &Host, name: &str) -> u64 {
+    let text = host.ntpq(&format!("rv 0 {name}"));
+    value_of(&text, name)
+        .and_then(|value| value.parse().ok())
+        .unwrap_or_else(|| panic!("{name}: {text}"))
 }

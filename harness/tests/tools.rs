@@ -150,6 +150,14 @@ fn ntpsec_commands(host: &Host, peers: &Peers) {
         assert!(text.contains(part), "{part} in {text}");
     }
     let text = ask(&["sysinfo", "kerninfo", "iostats", "timerstats", "sysstats"]);
+    // All that it asks for.
+    let nts = ask(&["ntsinfo"]);
+    let counts = nts.lines().filter(|line| line.starts_with("NTS "));
+    assert_eq!(
+        counts.filter(|line| line.ends_with(" 0")).count(),
+        17,
+        "{nts}"
+    );
     for part in [
         "system peer:       127.127.1.0",
         "kernel status:",

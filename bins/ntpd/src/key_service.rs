@@ -277,8 +277,12 @@ impl Thread {
         else {
             return;
         };
-        let keys = lock(&self.shared).view.cookie_keys().cloned();
-        let goes_on = keys.is_some_and(|keys| client.serve(&keys, &mut self.rng, self.port));
+        let view = Arc::clone(&lock(&self.shared).view);
+        let keys = view.cookie_keys();
+        let goes_on = keys.is_some_and(|keys| client.serve(keys, &mut self.rng, self.port));
+        if let Some(are_good) = client.take_outcome() {
+            view.count_keys_served(are_good);
+        }
         if !goes_on || client.deadline <= now {
             self.clients.remove(place);
         }

@@ -253,6 +253,13 @@ const AUTHENTICATION: &[Row] = &[
 
 /// What both Meridian's and NTPsec's daemon count: who asks for more learns nothing at all.
 const NETWORK_TIME_SECURITY: &[Row] = &[
+    ("nts_client_send", "NTS client sends:", Show::Text),
+    ("nts_client_recv_good", "NTS client recvs good:", Show::Text),
+    (
+        "nts_client_recv_bad",
+        "NTS client recvs w error:",
+        Show::Text,
+    ),
     ("nts_server_recv_good", "NTS server recvs good:", Show::Text),
     (
         "nts_server_recv_bad",
@@ -261,6 +268,7 @@ const NETWORK_TIME_SECURITY: &[Row] = &[
     ),
     ("nts_server_send", "NTS server sends:", Show::Text),
     ("nts_cookie_make", "NTS make cookies:", Show::Text),
+    ("nts_cookie_decode", "NTS decode cookies:", Show::Text),
     (
         "nts_cookie_decode_old",
         "NTS decode cookies old:",
@@ -286,6 +294,14 @@ const NETWORK_TIME_SECURITY: &[Row] = &[
         "NTS decode cookies error:",
         Show::Text,
     ),
+    (
+        "nts_ke_probes_good",
+        "NTS KE client probes good:",
+        Show::Text,
+    ),
+    ("nts_ke_probes_bad", "NTS KE client probes bad:", Show::Text),
+    ("nts_ke_serves_good", "NTS KE serves good:", Show::Text),
+    ("nts_ke_serves_bad", "NTS KE serves bad:", Show::Text),
 ];
 
 const INPUT_OUTPUT: &[Row] = &[

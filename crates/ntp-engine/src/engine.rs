@@ -85,6 +85,7 @@ pub struct Engine {
     autokey_options: Option<HostOptions>,
     /// There if `nts enable` is configured.
     cookie_keys: Option<Arc<CookieKeys>>,
+    pub(crate) nts_client: nts::NtsClientCounters,
     groups: IdentityGroups,
     /// `ident`: the group of those who come by themselves.
     ident: Option<String>,
@@ -201,6 +202,7 @@ impl Engine {
             autokey: rest.autokey,
             autokey_options: rest.autokey_options,
             cookie_keys: cookie_keys.map(|(keys, _)| keys),
+            nts_client: nts::NtsClientCounters::default(),
             groups: rest.groups,
             ident: rest.ident,
             associations,

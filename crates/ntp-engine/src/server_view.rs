@@ -1,6 +1,9 @@
 //! What the packet path needs to know of the engine.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use ntp_autokey::SessionKeys;
 use ntp_discipline::Now;
@@ -28,6 +31,8 @@ pub struct ServerView {
     pub(crate) sessions: Option<SessionKeys>,
     /// There if `nts enable` is configured.
     pub(crate) cookie_keys: Option<Arc<CookieKeys>>,
+    /// Filled by whoever serves the keys of NTS.
+    pub(crate) keys_served: Arc<KeysServed>,
     pub(crate) clock: ClockView,
     /// Whether clients are remembered: `enable monitor`, which is the default, or some restriction
     /// with `limited`, which can't do without.
@@ -40,6 +45,13 @@ pub struct ServerView {
     pub(crate) steps: u32,
 }
 
+/// How many clients got keys of NTS, and how many did not.
+#[derive(Debug, Default)]
+pub(crate) struct KeysServed {
+    pub(crate) good: AtomicU64,
+    pub(crate) bad: AtomicU64,
+}
+
 impl ServerView {
     /// The reply to whatever plain request of version 4, but for what it takes from the request
     /// and the times of its arrival and departure; `None` if plain requests want a closer look:
@@ -48,6 +60,15 @@ impl ServerView {
         let Served { leap, smear } = self.clock.served();
         let is_plain = leap != Leap::Unsynchronised && smear.is_none();
         is_plain.then(|| self.clock.header(Version::V4, Mode::Server, now.monotonic))
+    }
+
+    /// A client got keys of NTS, or asked in a way that nobody understands.
+    pub fn count_keys_served(&self, are_good: bool) {
+        let count = match are_good {
+            true => &self.keys_served.good,
+            false => &self.keys_served.bad,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The keys of NTS cookies, if there is a server of them.

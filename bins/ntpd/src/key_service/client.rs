@@ -30,6 +30,8 @@ pub(super) struct Client {
     outbox: Vec<u8>,
     /// Nothing more is read but the end.
     is_over: bool,
+    /// Whether it got keys, until somebody asked.
+    outcome: Option<bool>,
     pub(super) deadline: Instant,
 }
 
@@ -49,6 +51,7 @@ impl Client {
             exchange: ServerExchange::new(identity).ok()?,
             outbox: Vec::new(),
             is_over: false,
+            outcome: None,
             deadline,
         })
     }
@@ -82,10 +85,16 @@ impl Client {
             // What went wrong is told to the client by TLS, as far as it can be told.
             let result = self.exchange.receive(bytes, keys, rng, port);
             self.is_over = result.is_err() || self.exchange.is_done();
+            self.outcome = self.is_over.then_some(result.is_ok());
             self.exchange.transmit(&mut self.outbox);
         }
         // It sends and sends, and has no more to say that we want to hear.
         false
+    }
+
+    /// Whether it got keys; `None` if that is not known yet, or was told before.
+    pub(super) const fn take_outcome(&mut self) -> Option<bool> {
+        self.outcome.take()
     }
 
     /// Sends what can be sent; whether there is more to wait for.

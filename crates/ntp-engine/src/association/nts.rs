@@ -28,6 +28,8 @@ pub(crate) struct Nts {
     refused: bool,
     /// When that last made the next poll come sooner.
     hurried: Option<Monotonic>,
+    /// Answers that were authentic, and that were not, since somebody took these counts.
+    answers: (u64, u64),
 }
 
 impl Nts {
@@ -81,10 +83,19 @@ impl Nts {
         }
     }
 
+    /// How many answers were authentic, and how many not, since the last call.
+    pub(crate) fn take_answers(&mut self) -> (u64, u64) {
+        std::mem::take(&mut self.answers)
+    }
+
     /// Whether an answer is authentic.
     pub(crate) fn receive(&mut self, packet: &Packet<'_>) -> Result<(), AnswerError> {
         let session = self.session.as_mut().ok_or(AnswerError::Missing)?;
         let received = session.receive(packet);
+        match received {
+            Ok(()) => self.answers.0 += 1,
+            Err(_) => self.answers.1 += 1,
+        }
         match received {
             Ok(()) => {
                 self.refused = false;

@@ -1,6 +1,8 @@
 //! What was counted, in the variables of the system: `sysstats`, `monstats`, `authinfo`,
 //! `iostats`, `timerstats` and `kerninfo` of ntpq.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use ntp_restrict::{ClientTable, ClientTableLimits};
 use ntp_wire::{Leap, Monotonic};
 
@@ -50,13 +52,23 @@ impl Engine {
     fn nts_counter(&self, name: &str) -> Option<u64> {
         let name = name.strip_prefix("nts_")?;
         let counters = self.everyone().counters().nts;
+        let client = &self.nts_client;
+        let served = &self.view.keys_served;
         let [current, old, old2, older] = counters.cookies;
         Some(match name {
+            "client_send" => client.requests,
+            "client_recv_good" => client.answers,
+            "client_recv_bad" => client.bad_answers,
+            "ke_probes_good" => client.exchanges,
+            "ke_probes_bad" => client.failed_exchanges,
+            "ke_serves_good" => served.good.load(Relaxed),
+            "ke_serves_bad" => served.bad.load(Relaxed),
             "server_send" => counters.answers,
             "server_recv_good" => counters.requests,
             "server_recv_bad" => counters.bad_requests,
             "cookie_make" => counters.cookies_made,
-            "cookie_decode_total" => counters.cookies.iter().sum(),
+            // The one is NTPsec's older name, the other the newer.
+            "cookie_decode" | "cookie_decode_total" => counters.cookies.iter().sum(),
             "cookie_decode_current" => current,
             "cookie_decode_old" => old,
             "cookie_decode_old2" => old2,

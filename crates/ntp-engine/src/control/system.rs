@@ -148,10 +148,14 @@ pub(super) const NAMES: &[&str] = &[
     "digest",
     // What only this daemon has.
     "state",
+    "nts_client_send",
+    "nts_client_recv_good",
+    "nts_client_recv_bad",
     "nts_server_send",
     "nts_server_recv_good",
     "nts_server_recv_bad",
     "nts_cookie_make",
+    "nts_cookie_decode",
     "nts_cookie_decode_total",
     "nts_cookie_decode_current",
     "nts_cookie_decode_old",
@@ -159,6 +163,10 @@ pub(super) const NAMES: &[&str] = &[
     "nts_cookie_decode_older",
     "nts_cookie_decode_too_old",
     "nts_cookie_decode_error",
+    "nts_ke_probes_good",
+    "nts_ke_probes_bad",
+    "nts_ke_serves_good",
+    "nts_ke_serves_bad",
 ];
 
 impl Engine {

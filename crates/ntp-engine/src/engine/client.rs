@@ -291,12 +291,15 @@ impl Engine {
             precision: self.precision,
         };
         match association.request(&mut sender, &mut authority) {
-            Ok(Some((endpoint, data))) => self.outputs.push_back(Output::Send {
-                local: endpoint.local,
-                remote: endpoint.remote,
-                stamped: true,
-                data,
-            }),
+            Ok(Some((endpoint, data))) => {
+                self.count_nts_request(index);
+                self.outputs.push_back(Output::Send {
+                    local: endpoint.local,
+                    remote: endpoint.remote,
+                    stamped: true,
+                    data,
+                });
+            }
             Ok(None) => {}
             Err(error) => {
                 association.flash |= Flash::AUTHENTICATION;
@@ -356,6 +359,7 @@ impl Engine {
                 &conditions,
                 self.system.limits(),
             );
+            self.count_nts_answers(index);
             self.received(index, &reception);
         }
     }

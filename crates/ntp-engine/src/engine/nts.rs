@@ -96,6 +96,24 @@ impl Engine {
         true
     }
 
+    /// A request was sent to a server.
+    pub(super) fn count_nts_request(&mut self, index: usize) {
+        if self.associations.get(index).and_then(nts_of).is_some() {
+            self.nts_client.requests += 1;
+        }
+    }
+
+    /// What came from a server was looked at.
+    pub(super) fn count_nts_answers(&mut self, index: usize) {
+        let server = self.associations.get_mut(index);
+        let server = server.and_then(Association::server_mut);
+        if let Some(nts) = server.and_then(|server| server.nts.as_mut()) {
+            let (good, bad) = nts.take_answers();
+            self.nts_client.answers += good;
+            self.nts_client.bad_answers += bad;
+        }
+    }
+
     /// A server gave keys, or did not.
     pub(super) fn keys_exchanged(
         &mut self,
@@ -123,6 +141,7 @@ impl Engine {
         };
         match agreed {
             Ok((agreement, endpoint)) => {
+                self.nts_client.exchanges += 1;
                 nts.agree(agreement);
                 let cookies = nts.cookies();
                 server.problem = None;
@@ -137,6 +156,7 @@ impl Engine {
                 self.peer_note(index, Severity::Information, text);
             }
             Err(why) => {
+                self.nts_client.failed_exchanges += 1;
                 let wait = nts.wait(now);
                 let text = format!("no NTS keys: {why}; trying again in {} s", wait.as_secs());
                 server.problem = Some(text.clone());
@@ -153,6 +173,16 @@ impl Engine {
             .get(index)
             .map_or("", |association| &association.settings.name)
     }
+}
+
+/// What was done with NTS as a client.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct NtsClientCounters {
+    pub(crate) requests: u64,
+    pub(crate) answers: u64,
+    pub(crate) bad_answers: u64,
+    pub(crate) exchanges: u64,
+    pub(crate) failed_exchanges: u64,
 }
 
 fn nts_of(association: &Association) -> Option<&Nts> {

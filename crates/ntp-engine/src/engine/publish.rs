@@ -20,6 +20,7 @@ pub(super) fn view(rest: &Rest, system: &System, precision: Precision) -> Server
         keys: Arc::clone(&rest.keys),
         sessions: rest.autokey.as_ref().map(ntp_autokey::Host::session_keys),
         cookie_keys: None,
+        keys_served: Arc::default(),
         clock: ClockView::new(
             &system.state,
             precision,
@@ -62,6 +63,7 @@ impl Engine {
             keys: Arc::clone(&self.keys),
             sessions: self.autokey.as_ref().map(ntp_autokey::Host::session_keys),
             cookie_keys: self.cookie_keys.clone(),
+            keys_served: Arc::clone(&self.view.keys_served),
             clock: ClockView::new(&self.system.state, self.precision, served),
             port: self.port,
             steps: self.system.steps,
