@@ -100,7 +100,10 @@ pub fn row(
     if let Some(ServerColumn { name, width }) = server {
         // Where our address has a column of its own, the server's name is not hidden by it.
         let name = match peer.local.filter(|_| columns != Columns::Local) {
-            Some(local) => cut_left(local.to_string(), width),
+            Some(local) => {
+                let local = address::host(local, view);
+                cut_left(Escaped(local.as_bytes()).to_string(), width)
+            }
             None => name.to_owned(),
         };
         text = format!("{name:width$} ");

@@ -168,7 +168,7 @@ impl Engine {
             }
             "rootdelay" => items.plain(name, milliseconds(header.root_delay.to_duration())),
             "rootdisp" => items.plain(name, milliseconds(header.root_dispersion.to_duration())),
-            "refid" => items.plain(name, reference_id(header.stratum, header.reference_id)),
+            "refid" => items.plain(name, peer_reference_id(association)),
             "reftime" if server.is_none() => items.time(name, WireTimestamp::ZERO),
             "reftime" => items.time(name, header.reference_time),
             // Each answer is matched with its request and then forgotten.
@@ -364,6 +364,16 @@ fn key_id(association: &Association) -> String {
         Security::None | Security::Nts(_) => None,
     };
     id.map_or_else(|| "0".into(), |id| id.to_string())
+}
+
+/// That of a clock of this machine is its name, whatever stratum it was given.
+fn peer_reference_id(association: &Association) -> String {
+    let header = &association.last.header;
+    let stratum = match association.source {
+        Source::LocalClock(_) => Stratum::PRIMARY,
+        _ => header.stratum,
+    };
+    reference_id(stratum, header.reference_id)
 }
 
 /// Letters at stratum 0, 1 and 16, an address between.

@@ -368,7 +368,10 @@ impl Engine {
     fn unsafe_name(&mut self, name: &str, from: SocketAddr) -> String {
         self.note(
             Severity::Warning,
-            format!("saveconfig rejects unsafe file name from {}", from.ip()),
+            format!(
+                "saveconfig rejects unsafe file name '{name}' from {}",
+                from.ip()
+            ),
         );
         format!("saveconfig rejects unsafe file name '{name}'\r\n")
     }

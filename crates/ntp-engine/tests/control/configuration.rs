@@ -138,6 +138,18 @@ fn bounds_keys_and_clocks_change_by_configuration() {
         ..Request::new(Opcode::READ_CLOCK_VARIABLES, clock)
     };
     assert_eq!(lab.text(&shown), "fudgetime1=500.000, refid=GPS\r\n");
+    // That of a clock is its name, whatever stratum it gives itself.
+    let line = "fudge 127.127.1.0 stratum 5";
+    assert_eq!(lab.configure(line), "Config Succeeded");
+    for _ in 0..3 {
+        lab.wait(Elapsed::from_secs(64));
+        lab.engine.handle_deadline(lab.now);
+    }
+    let shown = Request {
+        data: b"stratum,refid".to_vec(),
+        ..Request::new(Opcode::READ_VARIABLES, clock)
+    };
+    assert_eq!(lab.text(&shown), "stratum=5, refid=GPS\r\n");
 
     assert_eq!(lab.configure("tos minclock 5"), "Config Succeeded");
     // The last thing that it does with this key.
