@@ -14,6 +14,10 @@ const CLOCK_STEP: u8 = 12;
 /// One line for each change.
 pub(crate) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     let mut lines = system_changes(&before.system, &after.system);
+    if is_another_run(before, after) {
+        lines.push("the daemon was started anew".to_owned());
+        return lines;
+    }
     for source in &after.sources {
         match before.sources.iter().find(|other| other.id == source.id) {
             None => lines.push(format!("{}: new source, {}", source.name, verdict(source))),
@@ -32,6 +36,12 @@ pub(crate) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
         lines.push(format!("follows {} instead of {}", other.name, one.name));
     }
     lines
+}
+
+/// Whether all numbers of associations are others: each start begins them at another place.
+fn is_another_run(before: &Snapshot, after: &Snapshot) -> bool {
+    let is_known = |source: &Source| before.sources.iter().any(|other| other.id == source.id);
+    !before.sources.is_empty() && !after.sources.is_empty() && !after.sources.iter().any(is_known)
 }
 
 fn system_changes(before: &System, after: &System) -> Vec<String> {
@@ -100,7 +110,7 @@ pub(crate) fn followed(snapshot: &Snapshot) -> Option<&Source> {
 
 #[cfg(test)]
 mod tests {
-    use ntp_wire::control::PeerStatus;
+    use ntp_wire::{AssociationId, control::PeerStatus};
 
     use super::*;
     use crate::example;
@@ -111,6 +121,18 @@ mod tests {
             changes(&example::snapshot(0), &example::snapshot(1)),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn a_restart_is_one_line() {
+        let before = example::snapshot(0);
+        let mut after = example::snapshot(1);
+        for source in &mut after.sources {
+            source.id = AssociationId::new(source.id.value() + 1000);
+        }
+        assert_eq!(changes(&before, &after), ["the daemon was started anew"]);
+        after.sources.clear();
+        assert!(changes(&before, &after)[0].ends_with("no longer a source"));
     }
 
     #[test]
